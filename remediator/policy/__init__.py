@@ -1,0 +1,36 @@
+"""What the operator writes: the policy file, read without mercy and given back as plain frozen values.
+
+``load`` turns a file into a :class:`PolicyFile` in which every default is filled in, or raises a
+``PolicyError`` that holds all of the file's problems, each with its line, column and fix. Nothing here knows
+Prometheus or Kubernetes beyond their notations (RE2, label selectors, quantities), and nothing but ``load``
+and :class:`PolicyWatch` does I/O.
+"""
+
+from remediator.policy.loader import load, parse
+from remediator.policy.policies import (
+    Budget,
+    CountOrPercent,
+    Match,
+    Policy,
+    PolicyFile,
+    Safety,
+    WorkloadMatch,
+)
+from remediator.policy.thresholds import Quantity, ShareOfLimit, Threshold
+from remediator.policy.watch import PolicyWatch
+
+__all__ = [
+    "Budget",
+    "CountOrPercent",
+    "Match",
+    "Policy",
+    "PolicyFile",
+    "PolicyWatch",
+    "Quantity",
+    "Safety",
+    "ShareOfLimit",
+    "Threshold",
+    "WorkloadMatch",
+    "load",
+    "parse",
+]

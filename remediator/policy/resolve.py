@@ -1,0 +1,168 @@
+"""From what was written to what holds: a policy, the file's ``defaults`` and our own come together here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from remediator.model.vocabulary import Action
+from remediator.policy.durations import format_duration
+from remediator.policy.fields import DefaultFields, MatchFields, PolicyFields, SafetyFields
+from remediator.policy.nodes import Place
+from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, Safety
+from remediator.policy.sections import Problems, Section
+from remediator.policy.thresholds import Threshold
+
+EVERY = 60
+JITTER = 5
+FOR = 120
+COOLDOWN = 600
+READY_TIMEOUT = 600
+MAX_UNAVAILABLE = CountOrPercent(1)
+MAX_CONCURRENT = 3
+BUDGET = Budget(actions=20, per=3600)
+EXCLUDED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
+
+LEAST_INTERVALS = 3
+"""A breach that holds for fewer sample intervals may rest on two samples, or one."""
+
+_INTERVALS = 4
+_AGE_INTERVALS = 2
+_AGE_MARGIN = 15
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One policy together with the defaults of its file."""
+
+    policy: Section[PolicyFields]
+    defaults: Section[DefaultFields]
+
+    @property
+    def name(self) -> str:
+        """The policy's name, or how to call one that has none."""
+        return self.policy.fields.name or self.policy.node.place.path
+
+    def value(self, attribute: str) -> object:
+        """What was written for it here, else in the defaults; None where nothing was, or nothing readable."""
+        if not self.is_known(attribute):
+            return None
+        own = getattr(self.policy.fields, attribute)
+        return own if own is not None else getattr(self.defaults.fields, attribute)
+
+    def either(self, attribute: str, default: Value) -> Value:
+        """What was written for it, else the given default."""
+        written = self.value(attribute)
+        return default if written is None else cast("Value", written)
+
+    def place(self, attribute: str) -> Place:
+        """Where it was written."""
+        key = PolicyFields.key(attribute)
+        section = self.policy if key in self.policy.node.entries else self.defaults
+        return section.place(key)
+
+    def is_known(self, attribute: str) -> bool:
+        """Whether nothing stands in the way of knowing it; else its problem is already reported."""
+        key = PolicyFields.key(attribute)
+        if key in self.policy.broken:
+            return False
+        return getattr(self.policy.fields, attribute) is not None or key not in self.defaults.broken
+
+
+def check(written: Written, *, sample_interval: int, problems: Problems) -> None:
+    """Report what is missing from a policy, and values that don't go together."""
+    _check_missing(written, problems)
+    interval = f"sample interval of {format_duration(sample_interval)}"
+    hold = written.value("for_seconds")
+    least = LEAST_INTERVALS * sample_interval
+    if isinstance(hold, int) and hold < least:
+        message = (
+            f"{format_duration(hold)} is shorter than {LEAST_INTERVALS} times the {interval}, "
+            f"so a gap could not be told from a breach; write {format_duration(least)} or more"
+        )
+        problems.add(written.place("for_seconds"), message)
+    age = written.value("max_sample_age")
+    if isinstance(age, int) and age < sample_interval:
+        message = (
+            f"{format_duration(age)} is shorter than the {interval}, so most samples would be too old; "
+            f"write {format_duration(_sample_age(sample_interval))}, or remove the line"
+        )
+        problems.add(written.place("max_sample_age"), message)
+    jitter = written.value("jitter")
+    every = written.either("every", EVERY)
+    if isinstance(jitter, int) and written.is_known("every") and jitter >= every:
+        message = (
+            f"{format_duration(jitter)} is not shorter than the `every` of policy {written.name} "
+            f"({format_duration(every)}); write {format_duration(_jitter(every))}"
+        )
+        problems.add(written.place("jitter"), message)
+
+
+def policy(written: Written, *, sample_interval: int) -> Policy:
+    """Give the policy that :func:`check` found nothing wrong with."""
+    every = written.either("every", EVERY)
+    return Policy(
+        name=written.name,
+        match=_match(written.policy.fields.match or MatchFields()),
+        threshold=cast("Threshold", written.value("threshold")),
+        for_seconds=written.either("for_seconds", max(FOR, _INTERVALS * sample_interval)),
+        max_sample_age=written.either("max_sample_age", _sample_age(sample_interval)),
+        every=every,
+        jitter=written.either("jitter", _jitter(every)),
+        action=written.either("action", Action.EVICT),
+        max_unavailable=written.either("max_unavailable", MAX_UNAVAILABLE),
+        cooldown=written.either("cooldown", COOLDOWN),
+        ready_timeout=written.either("ready_timeout", READY_TIMEOUT),
+        grace_period=cast("int | None", written.value("grace_period")),
+        enabled=written.either("enabled", True),  # noqa: FBT003
+        line=written.policy.node.place.line,
+    )
+
+
+def safety(written: SafetyFields) -> Safety:
+    """Give what holds for all policies together."""
+    budget, namespaces = written.budget, written.namespaces
+    excluded = namespaces.exclude if namespaces else None
+    return Safety(
+        excluded_namespaces=EXCLUDED_NAMESPACES if excluded is None else excluded,
+        max_concurrent=written.max_concurrent or MAX_CONCURRENT,
+        budget=Budget(
+            actions=(budget and budget.actions) or BUDGET.actions,
+            per=(budget and budget.per) or BUDGET.per,
+        ),
+        paused=written.paused or False,
+    )
+
+
+def _check_missing(written: Written, problems: Problems) -> None:
+    place = written.policy.node.place
+    if written.policy.fields.name is None and "name" not in written.policy.broken:
+        problems.add(
+            place, "the policy has no name; write such as name: iot-server", path=f"{place.path}.name"
+        )
+    if written.value("threshold") is None and written.is_known("threshold"):
+        message = (
+            "neither the policy nor the defaults have a threshold; write such as threshold: 90% of limit"
+        )
+        problems.add(place, message, path=f"{place.path}.threshold")
+
+
+def _match(fields: MatchFields) -> Match:
+    return Match(
+        namespaces=fields.namespaces or (),
+        pods=fields.pods or (),
+        containers=fields.containers or (),
+        workload=fields.workload,
+        selector=fields.selector,
+    )
+
+
+def _sample_age(sample_interval: int) -> int:
+    return _AGE_INTERVALS * sample_interval + _AGE_MARGIN
+
+
+def _jitter(every: int) -> int:
+    # With `every: 5s` the usual 5 s would let two looks fall together.
+    return min(JITTER, every // 2)

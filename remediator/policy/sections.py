@@ -1,0 +1,147 @@
+"""One section of the file against its model: what is right is kept, every problem gets its place and fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from remediator.errors import Problem
+from remediator.policy import unsupported
+from remediator.policy.fields import (
+    SENTENCE,
+    BudgetFields,
+    DefaultFields,
+    Fields,
+    FileFields,
+    MatchFields,
+    NamespaceFields,
+    PolicyFields,
+    SafetyFields,
+)
+from remediator.policy.nodes import Listing, Mapping, Node, Place, locate, plain
+from remediator.policy.words import describe, nearest
+
+Model = TypeVar("Model", bound=Fields)
+
+_NESTED: dict[str, type[Fields]] = {
+    "match": MatchFields,
+    "namespaces": NamespaceFields,
+    "budget": BudgetFields,
+}
+_HOMES: dict[str, type[Fields]] = {
+    "each policy": PolicyFields,
+    "`match`": MatchFields,
+    "`safety`": SafetyFields,
+    "`safety.budget`": BudgetFields,
+    "`safety.namespaces`": NamespaceFields,
+    "the file, not indented": FileFields,
+}
+_GUESSES = 200
+"""After so many problems no more nearest words are looked for: they take time, and nobody reads them."""
+
+
+class Problems(list[Problem]):
+    """The problems of one file, collected while we read on."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.file = file
+        self._noted: set[Problem] = set()
+
+    def add(self, place: Place, message: str, *, path: str | None = None) -> None:
+        """Note a problem once, however many policies share its cause."""
+        problem = Problem(self.file, place.line, place.column, place.path if path is None else path, message)
+        if problem not in self._noted:
+            self._noted.add(problem)
+            self.append(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Generic[Model]):
+    """A section as far as it could be read; ``broken`` are the keys that are there and have problems."""
+
+    fields: Model
+    node: Mapping
+    broken: frozenset[str]
+
+    def place(self, key: str) -> Place:
+        """Where the value of a key stands."""
+        return locate(self.node, (key,)).place
+
+
+def read_section(model: type[Model], node: Node | None, *, name: str, problems: Problems) -> Section[Model]:
+    """Read a section called ``defaults``, ``policies`` or ``safety``; ``None`` for one that was left out."""
+    known = keys(model)
+    if node is None:
+        return Section(model(), Mapping(Place(1, 1)), frozenset())
+    if not isinstance(node, Mapping):
+        problems.add(node.place, _not_a_mapping(node))
+        return Section(model(), Mapping(node.place), frozenset(known))
+    broken = set(node.unusable)
+    # An unknown key without a usable value is unknown all the same.
+    data: dict[str, Any] = {key: None for key in node.unusable if key not in known}
+    data |= {key: plain(value) for key, value in node.entries.items()}
+    while True:
+        try:
+            return Section(model.model_validate(data), node, frozenset(broken))
+        except ValidationError as exc:
+            errors = exc.errors(include_url=False, include_input=False)
+        for error in errors:
+            _report(error, model, node, name=name, problems=problems)
+        bad = {str(error["loc"][0]) for error in errors}
+        broken |= bad
+        data = {key: value for key, value in data.items() if key not in bad}
+
+
+def keys(model: type[Fields]) -> tuple[str, ...]:
+    """Give the keys that a section takes."""
+    return tuple(model.key(attribute) for attribute in model.model_fields)
+
+
+def report_unknown(place: Place, key: str, *, known: tuple[str, ...], problems: Problems) -> None:
+    """Say that there is no such key, and which one may be meant."""
+    fix = _fix(key, known) if len(problems) < _GUESSES else "remove it"
+    problems.add(place, f"there is no such key here; {fix}")
+
+
+def _report(
+    error: ErrorDetails, model: type[Fields], node: Mapping, *, name: str, problems: Problems
+) -> None:
+    loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        holder = locate(node, loc[:-1])
+        key = str(loc[-1])
+        place = holder.keys.get(key, holder.place) if isinstance(holder, Mapping) else holder.place
+        if len(loc) == 1 and key in unsupported.FIELDS.get(name, ()):
+            problems.add(place, f"`{unsupported.not_yet(key).replace(' ', '` ', 1)}; remove it")
+        elif model is DefaultFields and key in keys(PolicyFields):
+            problems.add(place, f"`{key}` can't be a default; write it in each policy")
+        else:
+            known = keys(model if len(loc) == 1 else _NESTED[str(loc[-2])])
+            report_unknown(place, key, known=known, problems=problems)
+        return
+    found = locate(node, loc)
+    if error["type"] == SENTENCE:
+        message = error["ctx"][SENTENCE]
+    elif error["type"] in {"model_type", "dict_type", "model_attributes_type"}:
+        message = _not_a_mapping(found)
+    else:
+        message = "this value can't be read here; compare it with an example of a policy file"
+    problems.add(found.place, message)
+
+
+def _not_a_mapping(node: Node) -> str:
+    what = "this is a list" if isinstance(node, Listing) else f"{describe(plain(node))} is one value"
+    return f"{what} and must be a mapping; write `key: value` lines, indented below it"
+
+
+def _fix(key: str, known: tuple[str, ...]) -> str:
+    for home, model in _HOMES.items():
+        if key in keys(model):
+            return f"it belongs into {home}"
+    if guess := nearest(key, known):
+        return f"write {guess}"
+    return f"the keys here are {', '.join(known)}"

@@ -1,0 +1,105 @@
+"""What a pod is measured against: bytes, or a share of the memory limit in force."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from remediator.policy.quantities import parse_bytes, parse_quantity, suggestion
+from remediator.policy.unsupported import not_yet
+from remediator.policy.words import describe, quote
+
+FULL = 100
+"""Percent; no container gets beyond its limit alive."""
+
+_SHARE = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%\s*of\s+(?P<base>limit|request)")
+_PERCENT = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%.*", re.DOTALL)
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Over when the pod's containers together use more than ``bytes``; ``text`` is what was written."""
+
+    bytes: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOfLimit:
+    """Over when a container, or a pod with a limit, uses more than ``percent`` of the limit in force.
+
+    ``percent`` is above 0 and at most 100.
+    """
+
+    percent: Fraction
+    text: str
+
+    @property
+    def ratio(self) -> Fraction:
+        """The share as a number from 0 to 1."""
+        return self.percent / FULL
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Threshold = Quantity | ShareOfLimit
+
+
+def parse_threshold(value: object) -> Threshold:
+    """Read a threshold as it stands in the file: ``20Gi`` or ``90% of limit``.
+
+    Raises ValueError with one sentence for a person.
+    """
+    plain_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if plain_number or (isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value)):
+        unit = not_yet("has no unit, and a plain number as threshold")
+        message = f"{describe(value)} {unit}; write 20Gi or 90% of limit"
+        raise ValueError(message)
+    if not isinstance(value, str):
+        message = f"{describe(value)} is not a threshold; write 20Gi or 90% of limit"
+        raise ValueError(message)  # noqa: TRY004  (a person wrote it, not a programmer)
+    text = " ".join(value.split())
+    if share := _SHARE.fullmatch(text):
+        return _share(share, text)
+    if percent := _PERCENT.fullmatch(text):
+        message = f"{quote(value)} does not say of what; write {percent['percent']}% of limit"
+        raise ValueError(message)
+    return _quantity(value)
+
+
+def _share(matched: re.Match[str], text: str) -> ShareOfLimit:
+    if matched["base"] != "limit":
+        what = not_yet("a share of the request")
+        message = f"{quote(text)}: {what}; write {matched['percent']}% of limit or 20Gi"
+        raise ValueError(message)
+    percent = Fraction(matched["percent"])
+    if percent > FULL:
+        message = f"{quote(text)} is never reached: the kernel kills at 100%; write such as 90% of limit"
+        raise ValueError(message)
+    if percent == 0:
+        message = f"{quote(text)} is true of every pod; write such as 90% of limit"
+        raise ValueError(message)
+    return ShareOfLimit(percent, f"{matched['percent']}% of limit")
+
+
+def _quantity(text: str) -> Quantity:
+    try:
+        exact = parse_quantity(text)
+    except ValueError as exc:
+        if "is not a memory quantity" not in str(exc):
+            raise
+        message = f"{quote(text)} is not a memory quantity; write {suggestion(text)} or 90% of limit"
+        raise ValueError(message) from exc
+    if exact == 0:
+        message = f"{quote(text)} is true of every pod; write such as 20Gi"
+        raise ValueError(message)
+    if text[-1] in "mun":
+        message = f"{quote(text)} is in fractions of a byte; write {text[:-1]}M or {text[:-1]}Mi"
+        raise ValueError(message)
+    return Quantity(parse_bytes(text), text)

@@ -1,0 +1,42 @@
+"""What the policy's specification has and this version does not build: the one list of it.
+
+Each is refused by name. Ignoring ``windows`` would act at noon although somebody wrote night, and calling it
+an unknown key would send them looking for a slip of the pen. To lift an entry, remove its word here and add
+its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from remediator.model.vocabulary import Action
+
+POLICY_FIELDS = frozenset(
+    {
+        "before",
+        "cron",
+        "dryRun",
+        "emergency",
+        "fallback",
+        "forecast",
+        "maxPerWorkload",
+        "minAge",
+        "timezone",
+        "windows",
+    }
+)
+SAFETY_FIELDS = frozenset({"annotations", "foreignMarks", "holdWhen", "maxBreaching"})
+SIGNALS = frozenset({"rss", "usage"})
+ACTIONS = frozenset({Action.SURGE, Action.DELETE, Action.NOTIFY})
+
+FIELDS: Mapping[str, frozenset[str]] = {
+    "defaults": POLICY_FIELDS,
+    "policies": POLICY_FIELDS,
+    "safety": SAFETY_FIELDS,
+}
+"""By section of the file."""
+
+
+def not_yet(what: str) -> str:
+    """Say that something is not supported by this version."""
+    return f"{what} is not supported by this version of remediator yet"

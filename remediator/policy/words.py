@@ -1,0 +1,53 @@
+"""How the policy package speaks: values, keys and paths as they appear in a sentence for a person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+LONGEST = 60
+"""A longer value is cut in a message, in characters."""
+
+
+def quote(text: str) -> str:
+    """Put text between quotes, cut where it is long; control characters are escaped, not passed on."""
+    return repr(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+
+
+def describe(value: object) -> str:
+    """Name a value as the file has it: text in quotes, numbers plain, a list or mapping by its kind."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.10g}" if math.isfinite(value) else f".{value}".replace(".-", "-.")
+    if isinstance(value, int):
+        return str(value)
+    return "a list" if isinstance(value, list | tuple) else "a mapping"
+
+
+def step(path: str, key: str) -> str:
+    """Extend a path such as ``policies[1]`` by a key; an odd key is quoted."""
+    name = key if key.isidentifier() and key.isascii() and len(key) <= LONGEST else quote(key)
+    return f"{path}.{name}" if path else name
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Give the known word that somebody most likely meant, or None."""
+    if len(word) > LONGEST:
+        return None
+    plain = {_plain(name): name for name in known}
+    found = get_close_matches(_plain(word), plain, n=1, cutoff=0.7)
+    return plain[found[0]] if found else None
+
+
+def one_of(words: Iterable[str]) -> str:
+    """List words with an "or" before the last one."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _plain(word: str) -> str:
+    return word.replace("_", "").replace("-", "").lower()
