@@ -1,0 +1,269 @@
+"""The rig itself: what the other tests build upon is true."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.rig import workloads
+from tests.rig.api import ApiError
+from tests.rig.cluster import Cluster, is_ready
+from tests.rig.folder import sweep
+from tests.rig.prometheus import Sample
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 2**20
+
+
+def working_set(cluster: Cluster, namespace: str, *, container: str = "app") -> list[Sample]:
+    """The working set of a namespace's containers as Prometheus has it."""
+    selector = f'namespace="{namespace}",container="{container}"'
+    return cluster.query(f"container_memory_working_set_bytes{{{selector}}}")
+
+
+def container_id(pod: dict[str, object]) -> str:
+    """The ID of a pod's first container, as cAdvisor writes it."""
+    status: dict[str, list[dict[str, str]]] = pod["status"]  # type: ignore[assignment]
+    return status["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+
+
+def test_a_leak_grows_under_the_identity_of_the_live_container(cluster: Cluster, namespace: str) -> None:
+    """Prometheus sees a leaking container grow, under the container's ID and in a cgroup with the pod's UID."""
+    cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="1Mi"))
+    (pod,) = cluster.ready_pods(namespace, 1)
+    (first,) = cluster.wait(lambda: working_set(cluster, namespace), 15, "a sample of the container")
+    assert first.labels["name"] == container_id(pod)
+    assert pod["metadata"]["uid"].replace("-", "_") in first.labels["id"]
+    assert first.labels["image"] == workloads.IMAGE
+    assert first.labels["pod"] == pod["metadata"]["name"]
+    assert (first.labels["job"], first.labels["metrics_path"]) == ("kubelet", "/metrics/cadvisor")
+    assert first.labels["node"] == pod["spec"]["nodeName"]
+    assert 64 * MIB <= first.value < 84 * MIB
+    cluster.wait(
+        lambda: working_set(cluster, namespace)[0].value > first.value + 2 * MIB,
+        15,
+        "the leak has grown by 2 MiB",
+    )
+
+
+def test_a_leak_ends_with_the_pod(cluster: Cluster, namespace: str) -> None:
+    """After an eviction the ReplicaSet's new pod starts where the old one did, as another series."""
+    cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="8Mi"))
+    (old,) = cluster.ready_pods(namespace, 1)
+    cluster.wait(
+        lambda: any(sample.value > 96 * MIB for sample in working_set(cluster, namespace)),
+        20,
+        "the leak is past 96 MiB",
+    )
+    cluster.api.evict(namespace, old["metadata"]["name"], uid=old["metadata"]["uid"])
+    new = cluster.wait(
+        lambda: [
+            pod
+            for pod in cluster.pods(namespace)
+            if pod["metadata"]["uid"] != old["metadata"]["uid"] and is_ready(pod)
+        ],
+        20,
+        "another pod is Ready",
+    )[0]
+
+    def fresh() -> list[Sample]:
+        return [
+            sample for sample in working_set(cluster, namespace) if sample.labels["name"] == container_id(new)
+        ]
+
+    (sample,) = cluster.wait(fresh, 15, "a sample of the new container")
+    assert sample.value < 96 * MIB
+    assert container_id(new) != container_id(old)
+    cluster.wait(
+        lambda: len(working_set(cluster, namespace)) == 1, 15, "the old container's series has ended"
+    )
+
+
+def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: str) -> None:
+    """A container that restarts keeps its pod, and goes on with a new ID, a restart count, and memory from the start."""
+    cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="8Mi"))
+    (before,) = cluster.ready_pods(namespace, 1)
+    name = before["metadata"]["name"]
+    cluster.wait(
+        lambda: any(sample.value > 96 * MIB for sample in working_set(cluster, namespace)),
+        20,
+        "the leak is past 96 MiB",
+    )
+    cluster.api.annotate("pods", namespace, name, workloads.behaviour(restart=1))
+
+    def restarted() -> dict[str, object] | None:
+        pod = cluster.api.get("pods", namespace, name)
+        return pod if is_ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1 else None
+
+    after = cluster.wait(restarted, 15, "the container has restarted and is Ready again")
+    assert container_id(after) != container_id(before)
+    assert cluster.api.get("pods", namespace, name)["metadata"]["uid"] == before["metadata"]["uid"]
+    last = cluster.api.get("pods", namespace, name)["status"]["containerStatuses"][0]["lastState"][
+        "terminated"
+    ]
+    assert (last["reason"], last["exitCode"]) == ("OOMKilled", 137)
+    assert last["containerID"].endswith(container_id(before))
+    (sample,) = cluster.wait(
+        lambda: [
+            sample
+            for sample in working_set(cluster, namespace)
+            if sample.labels["name"] == container_id(after)
+        ],
+        15,
+        "a sample of the restarted container",
+    )
+    assert sample.value < 96 * MIB
+
+
+def test_limits_come_from_kube_state_metrics(cluster: Cluster, namespace: str) -> None:
+    """kube-state-metrics has the memory limit of a live container, in bytes, under its own namespace and pod."""
+    cluster.api.create(workloads.deployment("web", namespace, limit="128Mi"))
+    (pod,) = cluster.ready_pods(namespace, 1)
+    limits = f'kube_pod_container_resource_limits{{namespace="{namespace}",resource="memory"}}'
+    (limit,) = cluster.wait(lambda: cluster.query(limits), 15, "the limit is in Prometheus")
+    assert limit.value == 128 * MIB
+    assert limit.labels["pod"] == pod["metadata"]["name"]
+    assert limit.labels["uid"] == pod["metadata"]["uid"]
+
+
+def test_a_pending_resize_leaves_the_old_limit_in_force(cluster: Cluster, namespace: str) -> None:
+    """A deferred resize changes the pod's spec, and its container status only when the node has room again."""
+    cluster.api.create(
+        workloads.pod("web", namespace, limit="128Mi", annotations=workloads.behaviour(resize="deferred"))
+    )
+    cluster.ready_pods(namespace, 1)
+    resources = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}
+    change = [{"op": "replace", "path": "/spec/containers/0/resources", "value": resources}]
+    cluster.api.patch("pods", namespace, "web", change, subresource="resize")
+
+    def in_force() -> tuple[list[str], str]:
+        status = cluster.api.get("pods", namespace, "web")["status"]
+        pending = [each["reason"] for each in status["conditions"] if each["type"] == "PodResizePending"]
+        return pending, status["containerStatuses"][0]["resources"]["limits"]["memory"]
+
+    cluster.wait(lambda: in_force() == (["Deferred"], "128Mi"), 10, "the resize is pending", seen=in_force)
+    cluster.api.annotate("pods", namespace, "web", {f"{workloads.PREFIX}resize": None})
+    cluster.wait(lambda: in_force() == ([], "256Mi"), 10, "the resize is in force", seen=in_force)
+
+
+def test_a_budget_refuses_an_eviction(cluster: Cluster, namespace: str) -> None:
+    """The eviction of a pod that a disruption budget needs is 429 with the cause DisruptionBudget."""
+    cluster.api.create(workloads.pdb("web", namespace, min_available=1))
+    cluster.api.create(workloads.deployment("web", namespace))
+    (pod,) = cluster.ready_pods(namespace, 1)
+    budget = "policy/v1/poddisruptionbudgets"
+    cluster.wait(
+        lambda: cluster.api.get(budget, namespace, "web")["status"].get("currentHealthy") == 1,
+        15,
+        "the budget counts it",
+    )
+    with pytest.raises(ApiError) as refused:
+        cluster.api.evict(namespace, pod["metadata"]["name"])
+    assert refused.value.code == 429
+    assert [cause["reason"] for cause in refused.value.causes] == ["DisruptionBudget"]
+
+
+def test_the_audit_log_tells_who_evicted(cluster: Cluster, namespace: str) -> None:
+    """An eviction, with the UID it named, is in the audit log under the service account that sent it, and no other."""
+    rule = {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}
+    cluster.service_account(namespace, "evictor", rules=[rule])
+    cluster.api.create(workloads.deployment("web", namespace))
+    (pod,) = cluster.ready_pods(namespace, 1)
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    evictor = cluster.api_as(namespace, "evictor")
+    with pytest.raises(ApiError, match="403"):
+        evictor.delete("pods", namespace, name)
+    evictor.evict(namespace, name, uid=uid)
+    (event,) = cluster.wait(lambda: cluster.taken(namespace), 5, "the eviction is in the audit log")
+    assert event.user == f"system:serviceaccount:{namespace}:evictor"
+    assert (event.verb, event.subresource, event.name, event.code) == ("create", "eviction", name, 201)
+    assert event.request is not None
+    assert event.request["deleteOptions"]["preconditions"]["uid"] == uid
+    refused = [
+        each
+        for each in cluster.audit()
+        if each.namespace == namespace and each.takes_a_pod and not each.succeeded
+    ]
+    assert [(each.user, each.verb, each.code) for each in refused if not each.is_system] == [
+        (event.user, "delete", 403)
+    ]
+
+
+def test_pod_security_is_enforced(cluster: Cluster) -> None:
+    """A namespace with the restricted profile refuses a pod that may run as root, and takes the rig's own."""
+    namespace = cluster.namespace(labels={"pod-security.kubernetes.io/enforce": "restricted"})
+    loose = workloads.container()
+    del loose["securityContext"]
+    with pytest.raises(ApiError, match="violates PodSecurity"):
+        cluster.api.create(workloads.pod("loose", namespace, containers=[loose]))
+    cluster.api.create(workloads.pod("strict", namespace))
+    cluster.api.delete("namespaces", None, namespace)
+
+
+def test_the_owner_alone_stops_components(cluster: Cluster) -> None:
+    """A process that is only attached to a cluster can use it, and is told that its components are not its own."""
+    attached = Cluster.from_description(json.loads(json.dumps(cluster.describe())))
+    assert attached.api.list("nodes")
+    with pytest.raises(Exception, match="own_cluster"):
+        attached.stop_component("etcd")
+    attached.stop()
+    assert cluster.api.list("nodes")
+
+
+def test_stopping_leaves_nothing() -> None:
+    """After a cluster has stopped, its processes, its ports and its folder are gone."""
+    with Cluster.start(nodes=1) as cluster:
+        folder = Path(cluster.description.folder)
+        processes = [cluster.component(name).pid for name in cluster.components]
+        urls = [value for value in cluster.describe().values() if str(value).startswith("http")]
+        assert all(processes)
+        assert all(_listens(url) for url in urls)
+    assert not folder.exists()
+    assert not any(_runs(process) for process in processes)
+    assert not any(_listens(url) for url in urls)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_an_ended_owner_leaves_nothing(cluster: Cluster, number: signal.Signals) -> None:
+    """SIGTERM ends a cluster in order; what SIGKILL leaves is the folder, and the next start sweeps that away."""
+    code = "import json, signal; from tests.rig.cluster import Cluster\n" + (
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        "with Cluster.start(nodes=1) as cluster:\n"
+        "    pids = [cluster.component(name).pid for name in cluster.components]\n"
+        "    print(json.dumps([cluster.description.folder, pids]), flush=True)\n"
+        "    signal.pause()\n"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert owner.stdout is not None
+    with owner, owner.stdout as output:
+        folder, processes = json.loads(output.readline())
+        owner.send_signal(number)
+        owner.wait(timeout=30)
+    cluster.wait(lambda: not any(_runs(process) for process in processes), 10, "the components have ended")
+    if number == signal.SIGKILL:
+        assert Path(folder).exists()
+        sweep()
+    assert not Path(folder).exists()
+
+
+def _runs(process: int | None) -> bool:
+    assert process is not None
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie has ended; who has to reap it may be slow.
+    return " Z " not in Path(f"/proc/{process}/stat").read_text()
+
+
+def _listens(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", urlsplit(url).port or 0)) == 0

@@ -1,0 +1,104 @@
+"""The cluster that the tests share, and the fixtures that hand it out.
+
+One process owns the shared cluster: the one that pytest was started in. With pytest-xdist that is the controller, which
+starts it before the workers and gives each of them its description; without, it is started by the first test that asks.
+It is stopped when pytest ends, however it ends.
+"""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tests.rig.cluster import Cluster
+
+_HERE = Path(__file__).resolve().parent
+
+# The tiers that need no cluster; a run of only these starts none.
+_WITHOUT = ("unit", "rules")
+
+_OWNED = pytest.StashKey[Cluster]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "cluster: needs the control plane; set for all of tests/cluster and tests/chaos"
+    )
+    # So that what SIGTERM ends is ended like Ctrl-C: with fixtures torn down and the cluster stopped.
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (cluster := config.stash.get(_OWNED, None)) is not None:
+        cluster.stop()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Gives a worker of pytest-xdist the shared cluster; runs in the controller, for each worker."""
+    if _wants_cluster(node.config):
+        node.workerinput["rig"] = _owned(node.config).describe()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE / "cluster") or item.path.is_relative_to(_HERE / "chaos"):
+            item.add_marker("cluster")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The shared cluster. Its components are nobody's to stop; each test has namespaces of its own."""
+    worker = getattr(request.config, "workerinput", None)
+    if worker is None:
+        return _owned(request.config)
+    if "rig" not in worker:
+        pytest.fail(
+            f"a test outside {' and '.join(f'tests/{tier}' for tier in _WITHOUT)} needs the cluster, but only such "
+            "tests were asked for, or -m excludes those marked cluster; run it without -n"
+        )
+    return Cluster.from_description(worker["rig"])
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of this test alone, which is deleted after it."""
+    name = cluster.namespace()
+    yield name
+    cluster.api.delete("namespaces", None, name)
+
+
+@pytest.fixture(scope="module")
+def own_cluster() -> Iterator[Cluster]:
+    """A cluster of this module alone, whose components its tests may stop, pause and start again."""
+    with Cluster.start() as cluster:
+        yield cluster
+
+
+def _owned(config: pytest.Config) -> Cluster:
+    """The shared cluster, in the process that owns it; starts it when first asked."""
+    if config.stash.get(_OWNED, None) is None:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        # Building takes minutes the first time: whoever waits has to see why.
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            config.stash[_OWNED] = Cluster.start()
+    return config.stash[_OWNED]
+
+
+def _wants_cluster(config: pytest.Config) -> bool:
+    """Whether tests that need the cluster may be among those that were asked for; the controller collects nothing."""
+    if "not cluster" in config.option.markexpr:
+        return False
+    places = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+    return not places or any(
+        not any(place.is_relative_to(_HERE / tier) for tier in _WITHOUT) for place in places
+    )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt

@@ -1,0 +1,126 @@
+"""KWOK: nodes, pods and their memory, without containers. See kwok.yaml for how they live and die.
+
+KWOK also stands in for each kubelet's cAdvisor. Its labels are those of a kubelet with containerd: `id` is the cgroup,
+with the pod's UID in it, and `name` the container's ID as in the pod's status, so that a sample can be tied to the very
+container that it was taken from. As there, a pod's own cgroup and its sandbox have series too, which a query has to tell
+from the containers. Two things differ: a container that isn't running has series with an empty `id`, which Prometheus
+drops (see prometheus.py), and samples carry no timestamps of their own.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.rig.control_plane import HOST, Site
+from tests.rig.processes import Component
+
+CADVISOR = "/metrics/nodes/{nodeName}/metrics/cadvisor"
+
+_STAGES = Path(__file__).with_name("kwok.yaml")
+_NOTES = "pod.metadata.annotations"
+_RUNNING = f'"rig.remediator.dev/cgroup" in {_NOTES} && pod.status.phase == "Running"'
+
+# CEL, for each kind of cgroup: the labels by which cAdvisor tells it, in KWOK's dimensions.
+_CONTAINER = {
+    "container": "container.name",
+    "id": f"""
+        {_RUNNING}
+        ? {_NOTES}["rig.remediator.dev/cgroup"]
+          + ({_NOTES}["rig.remediator.dev/cgroup"].startsWith("/kubepods.slice") ? "/cri-containerd-" : "/")
+          + {_NOTES}["rig.remediator.dev/id." + container.name]
+          + ({_NOTES}["rig.remediator.dev/cgroup"].startsWith("/kubepods.slice") ? ".scope" : "")
+        : "" """,
+    "image": "container.image",
+    "name": f'{_RUNNING} ? {_NOTES}["rig.remediator.dev/id." + container.name] : ""',
+    "namespace": "pod.metadata.namespace",
+    "pod": "pod.metadata.name",
+}
+_POD = {
+    "container": '""',
+    "id": f'{_RUNNING} ? {_NOTES}["rig.remediator.dev/cgroup"] : ""',
+    "image": '""',
+    "name": '""',
+    "namespace": "pod.metadata.namespace",
+    "pod": "pod.metadata.name",
+}
+_SANDBOX = {
+    **_POD,
+    "container": '"POD"',
+    "id": f"""
+        {_RUNNING}
+        ? {_NOTES}["rig.remediator.dev/cgroup"] + "/cri-containerd-" + {_NOTES}["rig.remediator.dev/sandbox"] + ".scope"
+        : "" """,
+    "image": '"registry.k8s.io/pause:3.10"',
+    "name": f'{_RUNNING} ? {_NOTES}["rig.remediator.dev/sandbox"] : ""',
+}
+_NODE = {"container": '""', "id": '"/"', "image": '""', "name": '""', "namespace": '""', "pod": '""'}
+
+# What cAdvisor reports, as a share of what the container is said to use: the working set lies between the anonymous
+# memory and the usage with all of the page cache.
+_SHARES = {
+    "container_memory_working_set_bytes": 1.0,
+    "container_memory_rss": 0.875,
+    "container_memory_usage_bytes": 1.125,
+}
+_HELP = "Simulated."
+
+
+def write_configuration(path: Path) -> None:
+    """Writes KWOK's configuration: the stages of kwok.yaml and the cAdvisor metrics."""
+    # JSON is YAML, so that the expressions need no quoting of ours.
+    path.write_text(f"{_STAGES.read_text()}---\n{json.dumps(cadvisor(), indent=2)}\n")
+
+
+def cadvisor() -> dict[str, Any]:
+    """The Metric object of KWOK: a node's containers, sandboxes, pods and root as cAdvisor shows them."""
+    metrics = []
+    for name, share in _SHARES.items():
+        metrics += [
+            _gauge(name, "container", _CONTAINER, f'pod.Usage("memory", container.name) * {share}'),
+            _gauge(name, "pod", _SANDBOX, "262144.0"),
+            _gauge(name, "pod", _POD, f'pod.Usage("memory") * {share} + 262144.0'),
+            _gauge(name, "node", _NODE, f'node.Usage("memory") * {share} + 1073741824.0'),
+        ]
+    # 0 where there is no limit, as cAdvisor has it.
+    limit = 'container.resources.limits["memory"]'
+    metrics.append(_gauge("container_spec_memory_limit_bytes", "container", _CONTAINER, limit))
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Metric",
+        "metadata": {"name": "cadvisor"},
+        "spec": {"path": CADVISOR, "metrics": metrics},
+    }
+
+
+def kwok(site: Site) -> Component:
+    """KWOK for all nodes of the site; it keeps their Leases, so that no node turns NotReady by itself."""
+    configuration = site.folder / "kwok-configuration.yaml"
+    write_configuration(configuration)
+    port = site.ports["kwok"]
+    return site.component(
+        "kwok",
+        [
+            f"--config={configuration}",
+            f"--kubeconfig={site.kubeconfig('kwok')}",
+            "--manage-all-nodes",
+            f"--node-ip={HOST}",
+            f"--node-port={port}",
+            f"--server-address={HOST}:{port}",
+            "--cidr=10.64.0.0/16",
+            "--node-lease-duration-seconds=40",
+        ],
+        health=f"{site.url('kwok')}/healthz",
+        # Else ~/.kwok/kwok.yaml of whoever runs the tests would be read as well.
+        environment={"KWOK_WORKDIR": str(site.folder / "kwok")},
+    )
+
+
+def _gauge(name: str, dimension: str, labels: dict[str, str], value: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "dimension": dimension,
+        "help": _HELP,
+        "kind": "gauge",
+        "labels": [{"name": label, "value": " ".join(cel.split())} for label, cel in labels.items()],
+        "value": value,
+    }

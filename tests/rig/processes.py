@@ -1,0 +1,133 @@
+"""The components as processes: started with a log, awaited, paused, stopped, and never outliving their owner."""
+
+import ctypes
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.rig.errors import RigError, StartError
+
+_PR_SET_PDEATHSIG = 1
+
+# Loaded here, because between fork and exec nothing may be imported or allocated that needs a lock.
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+# Below the range from which Linux takes the ports of outgoing connections (32768 and up): a component that is stopped
+# and started again finds its port free, whoever has connected to something in the meantime.
+_PORTS = range(15000, 32000)
+
+# Lines of a component's log that an error shows.
+_TAIL = 25
+
+
+def free_ports(count: int) -> list[int]:
+    """Gives ports of 127.0.0.1 that nobody listens on now, all different."""
+    chosen: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if len(chosen) == count:
+            break
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen.append(port)
+    return chosen
+
+
+@dataclass
+class Component:
+    """One program of the rig with its arguments; it can be stopped and started again with the same."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    healthy: Callable[[], bool]
+    """Whether it answers now; called until it does, never before it runs."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process, or None while it is stopped."""
+        return self.process.pid if self.process is not None and self.process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts the program and returns at once; `wait_healthy` tells when it answers.
+
+        The kernel kills it when the thread that called this ends (PR_SET_PDEATHSIG), so that nothing is left when the
+        owner is killed with SIGKILL. Call it from a thread that lives as long as the component is to live.
+        """
+        if self.pid is not None:
+            raise RigError(f"{self.name} runs already")
+        owner = os.getpid()
+
+        def die_with_the_owner() -> None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            # The owner may have died before the line above; then nobody would send the signal.
+            if os.getppid() != owner:
+                os._exit(1)
+
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C on the terminal is for the owner, which then stops things in order.
+            self.process = subprocess.Popen(
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+                cwd=self.log.parent,
+                start_new_session=True,
+                preexec_fn=die_with_the_owner,
+            )
+
+    def wait_healthy(self, seconds: float) -> None:
+        """Returns when the component answers. Raises `StartError` when it ends before, or does not within the time."""
+        deadline = time.monotonic() + seconds
+        while not self.healthy():
+            if self.process is None or (code := self.process.poll()) is not None:
+                ended = "is stopped" if self.process is None else f"ended with {code}"
+                raise StartError(f"{self.name} {ended} instead of coming up.{self.tail()}")
+            if time.monotonic() > deadline:
+                raise StartError(f"{self.name} does not answer {seconds:.0f} s after its start.{self.tail()}")
+            time.sleep(0.05)
+
+    def stop(self, *, grace: float = 5.0) -> None:
+        """Ends the program: SIGTERM, after `grace` seconds SIGKILL; with a grace of 0 SIGKILL at once."""
+        process = self.process
+        if process is None:
+            return
+        if process.poll() is None:
+            if grace > 0:
+                process.terminate()
+                # A paused process gets the signal only once it is continued.
+                process.send_signal(signal.SIGCONT)
+                try:
+                    process.wait(timeout=grace)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+            else:
+                process.kill()
+        process.wait()
+        self.process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal. Raises `RigError` while the component is stopped."""
+        if self.process is None or self.process.poll() is not None:
+            raise RigError(f"{self.name} does not run; it can't get {number.name}")
+        self.process.send_signal(number)
+
+    def tail(self) -> str:
+        """The end of the component's log, ready to stand at the end of an error."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-_TAIL:]
+        except FileNotFoundError:
+            lines = []
+        return f"\n  log {self.log}:\n" + "\n".join(f"  | {line}" for line in lines)
