@@ -1,12 +1,13 @@
 """The cluster that the tests share, and the fixtures that hand it out.
 
-One process owns the shared cluster: the one that pytest was started in. With pytest-xdist that is the controller, which
-starts it before the workers and gives each of them its description; without, it is started by the first test that asks.
-It is stopped when pytest ends, however it ends.
+One process owns the shared cluster: the one that pytest was started in. With pytest-xdist that is the
+controller, which starts it before the workers and gives each of them its description; without, it is started
+by the first test that asks. It is stopped when pytest ends, however it ends.
 """
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -19,7 +20,7 @@ from tests.rig.cluster import Cluster
 _HERE = Path(__file__).resolve().parent
 
 # The tiers that need no cluster; a run of only these starts none.
-_WITHOUT = ("unit", "rules")
+_WITHOUT = ("unit", "rules", "chart")
 
 _OWNED = pytest.StashKey[Cluster]()
 
@@ -29,7 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "cluster: needs the control plane; set for all of tests/cluster and tests/chaos"
     )
     # So that what SIGTERM ends is ended like Ctrl-C: with fixtures torn down and the cluster stopped.
-    signal.signal(signal.SIGTERM, _interrupt)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -58,8 +60,8 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
         return _owned(request.config)
     if "rig" not in worker:
         pytest.fail(
-            f"a test outside {' and '.join(f'tests/{tier}' for tier in _WITHOUT)} needs the cluster, but only such "
-            "tests were asked for, or -m excludes those marked cluster; run it without -n"
+            f"this test needs the cluster, which is started neither for runs of only {', '.join(_WITHOUT)} "
+            "nor with -m 'not cluster'; run it without -n"
         )
     return Cluster.from_description(worker["rig"])
 
@@ -90,7 +92,7 @@ def _owned(config: pytest.Config) -> Cluster:
 
 
 def _wants_cluster(config: pytest.Config) -> bool:
-    """Whether tests that need the cluster may be among those that were asked for; the controller collects nothing."""
+    """Whether tests that were asked for may need the cluster; the controller collects nothing itself."""
     if "not cluster" in config.option.markexpr:
         return False
     places = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]

@@ -13,8 +13,8 @@ import pytest
 
 from tests.rig import workloads
 from tests.rig.api import ApiError
+from tests.rig.claim import sweep
 from tests.rig.cluster import Cluster, is_ready
-from tests.rig.folder import sweep
 from tests.rig.prometheus import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def container_id(pod: dict[str, object]) -> str:
 
 
 def test_a_leak_grows_under_the_identity_of_the_live_container(cluster: Cluster, namespace: str) -> None:
-    """Prometheus sees a leaking container grow, under the container's ID and in a cgroup with the pod's UID."""
+    """Prometheus sees a leak grow under the live container's ID, in a cgroup with the pod's UID."""
     cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="1Mi"))
     (pod,) = cluster.ready_pods(namespace, 1)
     (first,) = cluster.wait(lambda: working_set(cluster, namespace), 15, "a sample of the container")
@@ -86,7 +86,7 @@ def test_a_leak_ends_with_the_pod(cluster: Cluster, namespace: str) -> None:
 
 
 def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: str) -> None:
-    """A container that restarts keeps its pod, and goes on with a new ID, a restart count, and memory from the start."""
+    """A container that restarts goes on in its pod with a new ID, a restart count and little memory."""
     cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="8Mi"))
     (before,) = cluster.ready_pods(namespace, 1)
     name = before["metadata"]["name"]
@@ -122,7 +122,7 @@ def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: s
 
 
 def test_limits_come_from_kube_state_metrics(cluster: Cluster, namespace: str) -> None:
-    """kube-state-metrics has the memory limit of a live container, in bytes, under its own namespace and pod."""
+    """kube-state-metrics has a live container's limit in bytes, under its own namespace and pod."""
     cluster.api.create(workloads.deployment("web", namespace, limit="128Mi"))
     (pod,) = cluster.ready_pods(namespace, 1)
     limits = f'kube_pod_container_resource_limits{{namespace="{namespace}",resource="memory"}}'
@@ -133,7 +133,7 @@ def test_limits_come_from_kube_state_metrics(cluster: Cluster, namespace: str) -
 
 
 def test_a_pending_resize_leaves_the_old_limit_in_force(cluster: Cluster, namespace: str) -> None:
-    """A deferred resize changes the pod's spec, and its container status only when the node has room again."""
+    """A deferred resize changes the pod's spec, and its container status only once there is room."""
     cluster.api.create(
         workloads.pod("web", namespace, limit="128Mi", annotations=workloads.behaviour(resize="deferred"))
     )
@@ -170,7 +170,7 @@ def test_a_budget_refuses_an_eviction(cluster: Cluster, namespace: str) -> None:
 
 
 def test_the_audit_log_tells_who_evicted(cluster: Cluster, namespace: str) -> None:
-    """An eviction, with the UID it named, is in the audit log under the service account that sent it, and no other."""
+    """The audit log has an eviction with the UID it named, under the service account that sent it."""
     rule = {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}
     cluster.service_account(namespace, "evictor", rules=[rule])
     cluster.api.create(workloads.deployment("web", namespace))
@@ -207,7 +207,7 @@ def test_pod_security_is_enforced(cluster: Cluster) -> None:
 
 
 def test_the_owner_alone_stops_components(cluster: Cluster) -> None:
-    """A process that is only attached to a cluster can use it, and is told that its components are not its own."""
+    """A process that is attached to a cluster can use it, and is told that it can't stop components."""
     attached = Cluster.from_description(json.loads(json.dumps(cluster.describe())))
     assert attached.api.list("nodes")
     with pytest.raises(Exception, match="own_cluster"):
@@ -231,7 +231,7 @@ def test_stopping_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_an_ended_owner_leaves_nothing(cluster: Cluster, number: signal.Signals) -> None:
-    """SIGTERM ends a cluster in order; what SIGKILL leaves is the folder, and the next start sweeps that away."""
+    """SIGTERM ends a cluster in order; SIGKILL leaves only the folder, which the next start sweeps away."""
     code = "import json, signal; from tests.rig.cluster import Cluster\n" + (
         "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
         "with Cluster.start(nodes=1) as cluster:\n"

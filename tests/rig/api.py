@@ -1,7 +1,7 @@
 """A small JSON client of the API server, for the tests' own hands.
 
-It is deliberately not the Kubernetes client that the product uses: a test that set the stage and looked at the result
-through the same library as the daemon would share its mistakes.
+It is deliberately not the Kubernetes client that the product uses: a test that set the stage and looked at
+the result through the same library as the daemon would share its mistakes.
 """
 
 import threading
@@ -34,8 +34,9 @@ class ApiError(Exception):
 class Api:
     """The API server, spoken to as one user.
 
-    Objects are the JSON of the API, as dicts. Where a method takes a kind, it takes the plural of the core API ("pods")
-    or with the group and version before it ("apps/v1/deployments", "policy/v1/poddisruptionbudgets").
+    Objects are the JSON of the API, as dicts. Where a method takes a kind, it takes the plural of the core
+    API ("pods") or with the group and version before it ("apps/v1/deployments",
+    "policy/v1/poddisruptionbudgets").
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class Api:
         return self.patch(kind, namespace, name, {"spec": {"replicas": replicas}}, subresource="scale")
 
     def _where(self, manifest: Json) -> tuple[str, str]:
-        """The path of the collection that an object belongs to, and its name (empty where it is to be generated)."""
+        """The path of the collection that an object belongs to, and its name (empty if to be generated)."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         if kind not in self._plurals.get(version, {}):
             root = f"/api/{version}" if version == "v1" else f"/apis/{version}"

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-# The first rule that fits a request decides. Bodies are kept where a test may want to know what was asked for.
+# The first rule that fits a request decides. Bodies are kept where a test may want to know what was asked
+# for.
 POLICY: dict[str, Any] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -45,7 +46,8 @@ POLICY: dict[str, Any] = {
             ],
         },
         {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
-        # Reads of the control plane's own controllers and of certificates' holders are noise, those of workloads not.
+        # Reads of the control plane's own controllers and of certificates' holders are noise, those of
+        # workloads not.
         {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
         {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
         {"level": "None"},
@@ -120,8 +122,9 @@ class AuditLog:
     def events(self) -> list[AuditEvent]:
         """All events until now, in the order in which they were answered.
 
-        The API server writes an event when it has finished with the request, which can be a moment after the client
-        has read the answer: wait for what must be there, and look for what must not be there only after that.
+        The API server writes an event when it has finished with the request, which can be a moment after the
+        client has read the answer: wait for what must be there, and look for what must not be there only
+        after that.
         """
         with self._lock:
             if self.path.exists():
@@ -138,7 +141,8 @@ class AuditLog:
 def taken(events: Iterable[AuditEvent], namespace: str) -> list[AuditEvent]:
     """The evictions and deletes of pods in a namespace that were done, and not by the control plane itself.
 
-    A delete that only repeats an earlier one (the pod was already on its way) is in it too: the API server says 200.
+    A delete that only repeats an earlier one (the pod was already on its way) is in it too: the API server
+    says 200.
     """
     return [
         event

@@ -1,4 +1,5 @@
-"""The cluster's certificate authority, and what it signs: one serving certificate, and a client one for each component.
+"""The cluster's certificate authority, and what it signs: one serving certificate, and a client one for each
+component.
 
 Everything is ECDSA on P-256, which takes a millisecond where RSA takes a second, and is valid for a day.
 """

@@ -2,6 +2,7 @@
 
 import atexit
 import itertools
+import json
 import os
 import signal
 import time
@@ -14,11 +15,12 @@ from typing import Any, Self, TypeVar
 from tests.rig import audit, control_plane, kwok, prometheus, tools
 from tests.rig.api import Api, Json, path
 from tests.rig.audit import AuditEvent, AuditLog
+from tests.rig.claim import Claim
+from tests.rig.control_plane import Site
 from tests.rig.errors import RigError
-from tests.rig.folder import Folder
 from tests.rig.kubeconfig import write_kubeconfig
 from tests.rig.processes import Component
-from tests.rig.prometheus import Sample
+from tests.rig.prometheus import Sample, Scraping
 
 T = TypeVar("T")
 
@@ -45,19 +47,18 @@ class Description:
     kube_state_metrics_url: str
     kwok_url: str
     audit_log: str
-    scrape_interval: float
-    """Seconds."""
 
 
 class Cluster:
-    """A running control plane with simulated nodes, a Prometheus that scrapes them, and the tests' hands on both.
+    """A running control plane with simulated nodes, a Prometheus that scrapes them, and the tests' hands on
+    both.
 
-    `Cluster.start()` owns what it starts and is a context manager; `Cluster.from_description()` attaches to a cluster
-    that another process owns, and can do everything but start and stop components.
+    `Cluster.start()` owns what it starts and is a context manager; `Cluster.from_description()` attaches to a
+    cluster that another process owns, and can do everything but start and stop components.
     """
 
     def __init__(
-        self, description: Description, *, components: Iterable[Component] = (), folder: Folder | None = None
+        self, description: Description, *, components: Iterable[Component] = (), claim: Claim | None = None
     ):
         self.description = description
         self.kubeconfig = Path(description.kubeconfig)
@@ -73,7 +74,7 @@ class Cluster:
         """The API server, as admin."""
         self._audit = AuditLog(self.audit_log)
         self._components = {component.name: component for component in components}
-        self._folder = folder
+        self._claim = claim
 
     @classmethod
     def start(
@@ -81,63 +82,51 @@ class Cluster:
         *,
         nodes: int = 2,
         scrape_interval: float = 1.0,
+        cadvisor_every: float | None = None,
+        track_timestamps_staleness: bool = False,
         scrape_configs: Sequence[Json] = (),
         progress: Callable[[str], None] = lambda line: None,
     ) -> Self:
-        """Builds what is missing, starts everything, and returns when the nodes are Ready and Prometheus answers.
+        """Builds what is missing, starts everything, and returns when Prometheus has scraped the Ready nodes.
 
-        `scrape_interval` is in seconds; `scrape_configs` are further entries of Prometheus's `scrape_configs`. Call it
-        from a thread that lives as long as the cluster (see `Component.start`). Raises `ToolError` or `StartError`;
-        then nothing is left running.
+        `scrape_interval` is in seconds; for `cadvisor_every`, `track_timestamps_staleness` and
+        `scrape_configs` see `Scraping`. Call it from a thread that lives as long as the cluster (see
+        `Component.start`). Raises `ToolError` or `StartError`; then nothing is left running.
         """
+        scraping = Scraping(
+            interval=scrape_interval,
+            cadvisor_every=cadvisor_every,
+            track_timestamps_staleness=track_timestamps_staleness,
+            more=tuple(scrape_configs),
+        )
         binaries = tools.ensure()
-        folder = Folder()
+        claim = Claim()
         components: list[Component] = []
-        try:
-            site = control_plane.prepare(folder.path, binaries)
-            description = Description(
-                folder=str(folder.path),
-                kubeconfig=str(site.kubeconfig("admin")),
-                api_url=site.api_url,
-                ca_file=str(site.ca_file),
-                admin_certificate=str(site.admin.certificate),
-                admin_key=str(site.admin.key),
-                prometheus_url=site.url("prometheus"),
-                kube_state_metrics_url=site.url("kube-state-metrics"),
-                kwok_url=site.url("kwok"),
-                audit_log=str(site.audit_log),
-                scrape_interval=scrape_interval,
-            )
-            components += [control_plane.etcd(site), control_plane.kube_apiserver(site)]
-            for component in components:
-                progress(f"starting {component.name}")
+
+        def bring_up(wave: list[Component]) -> None:
+            components.extend(wave)
+            progress(f"starting {', '.join(component.name for component in wave)}")
+            for component in wave:
                 component.start()
+            for component in wave:
                 component.wait_healthy(_START)
-            cluster = cls(description, components=components, folder=folder)
+
+        try:
+            site = control_plane.prepare(claim, binaries)
+            bring_up([control_plane.etcd(site)])
+            bring_up([control_plane.kube_apiserver(site)])
+            cluster = cls(_description(site), claim=claim)
             for manifest in [*control_plane.viewer(), *(_node(number) for number in range(nodes))]:
                 cluster.api.create(manifest)
-            others = [
-                control_plane.kube_controller_manager(site),
-                control_plane.kube_scheduler(site),
-                kwok.kwok(site),
-                prometheus.kube_state_metrics(site),
-                prometheus.prometheus(
-                    site, scrape_interval=scrape_interval, scrape_configs=list(scrape_configs)
-                ),
-            ]
-            components += others
-            progress(f"starting {', '.join(component.name for component in others)}")
-            for component in others:
-                component.start()
-            for component in others:
-                component.wait_healthy(_START)
+            bring_up(_others(site, scraping))
             cluster._components = {component.name: component for component in components}
             cluster.wait(lambda: cluster._ready_nodes() == nodes, _START, "all nodes are Ready")
             cluster.wait_scraped(nodes)
         except BaseException:
-            _stop(components, folder)
+            _stop(components, claim)
             raise
-        # For an owner that ends without leaving the context; SIGKILL is the kernel's part (see `Component.start`).
+        # For an owner that ends without leaving the context; SIGKILL is the kernel's part (see
+        # `Component.start`).
         atexit.register(cluster.stop)
         return cluster
 
@@ -151,10 +140,10 @@ class Cluster:
         return asdict(self.description)
 
     def stop(self) -> None:
-        """Ends every component and deletes the data folder. Does nothing where another process owns the cluster."""
-        if self._folder is not None:
-            _stop(list(self._components.values()), self._folder)
-            self._folder = None
+        """Ends every component and deletes the data folder, unless another process owns the cluster."""
+        if self._claim is not None:
+            _stop(list(self._components.values()), self._claim)
+            self._claim = None
             atexit.unregister(self.stop)
 
     def __enter__(self) -> Self:
@@ -168,8 +157,8 @@ class Cluster:
     # The components, for tests that break something. They need a cluster of their own.
 
     def component(self, name: str) -> Component:
-        """The component of this name. Raises `RigError` where there is none, or this process isn't its owner."""
-        if self._folder is None:
+        """The component of this name. Raises `RigError` if there is none, or this process isn't the owner."""
+        if self._claim is None:
             raise RigError(
                 "this process does not own the cluster; use the fixture own_cluster to stop components"
             )
@@ -180,7 +169,7 @@ class Cluster:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """The components' names, in the order in which they are started; empty for one who is only attached."""
+        """The components' names, in the order of their start; empty for one who is only attached."""
         return tuple(self._components)
 
     def stop_component(self, name: str, *, grace: float = 2.0) -> None:
@@ -194,7 +183,7 @@ class Cluster:
         component.wait_healthy(_START)
 
     def wait_scraped(self, nodes: int, *, deadline: float = 30) -> None:
-        """Returns when Prometheus has scraped so many nodes and kube-state-metrics; it finds nodes every 5 s."""
+        """Returns when Prometheus has scraped this many nodes, and kube-state-metrics."""
         everything = 'up{job=~"kubelet|kube-state-metrics"} == 1'
         self.wait(
             lambda: len(self.query(everything)) == nodes + 1,
@@ -211,10 +200,16 @@ class Cluster:
         """Lets a paused component go on (SIGCONT)."""
         self.component(name).signal(signal.SIGCONT)
 
+    def configure_prometheus(self, change: Callable[[Json], Json]) -> None:
+        """Makes Prometheus read another configuration: what `change` makes of the present one."""
+        file = prometheus.configuration_file(self.component("prometheus").log.parent)
+        file.write_text(json.dumps(change(json.loads(file.read_text())), indent=2))
+        prometheus.reload(self.prometheus_url)
+
     # Setting the stage.
 
     def namespace(self, prefix: str = "test", *, labels: dict[str, str] | None = None) -> str:
-        """Creates a namespace with a name of its own that pods can be created in at once, and gives the name."""
+        """Creates a namespace that pods can be created in at once, and gives its name, a fresh one."""
         name = f"{prefix}-{os.getpid()}-{next(_NUMBERS)}"
         self.api.create(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
@@ -248,7 +243,7 @@ class Cluster:
             self.api.create({**common, "kind": f"{kind}Binding", "subjects": [subject], "roleRef": reference})
 
     def token(self, namespace: str, service_account: str, *, seconds: int = 36000) -> str:
-        """A token of the service account from the TokenRequest API, valid for so many seconds (600 at least)."""
+        """A token of the service account from the TokenRequest API, for so many seconds (at least 600)."""
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
@@ -294,11 +289,11 @@ class Cluster:
         return self.wait(ready, deadline, what, seen=lambda: [_summary(pod) for pod in self.pods(namespace)])
 
     def audit(self) -> list[AuditEvent]:
-        """What the API server was asked until now, and by whom; see `AuditLog.events` for how soon that is."""
+        """What the API server was asked until now, and by whom; for how soon, see `AuditLog.events`."""
         return self._audit.events()
 
     def taken(self, namespace: str) -> list[AuditEvent]:
-        """The evictions and deletes of pods in a namespace that were done, by whomever but the control plane."""
+        """The evictions and deletes of pods that were done in a namespace, but for the control plane's."""
         return audit.taken(self.audit(), namespace)
 
     def query(self, promql: str, *, time: float | None = None) -> list[Sample]:
@@ -316,8 +311,9 @@ class Cluster:
     ) -> T:
         """Calls the condition until it gives something that is true, and gives that.
 
-        Fails after `deadline` seconds with "expected within N s: WHAT", and what `seen` gives then. What the condition
-        raises is not caught: a refused request is a failure, unless the condition itself expects it.
+        Fails after `deadline` seconds with "expected within N s: WHAT", and what `seen` gives then. What the
+        condition raises is not caught: a refused request is a failure, unless the condition itself expects
+        it.
         """
         end = time.monotonic() + deadline
         while not (value := condition()):
@@ -328,7 +324,8 @@ class Cluster:
         return value
 
     def _ready_nodes(self) -> int:
-        # A node's taint `not-ready` goes a moment after it has turned Ready; until then nothing is scheduled on it.
+        # A node's taint `not-ready` goes a moment after it has turned Ready; until then nothing is scheduled
+        # on it.
         return sum(is_ready(node) and not node["spec"].get("taints") for node in self.api.list("nodes"))
 
 
@@ -343,6 +340,34 @@ def _summary(pod: Json) -> str:
     return f"{pod['metadata']['name']} ({pod['status'].get('phase')}, {ready})"
 
 
+def _description(site: Site) -> Description:
+    return Description(
+        folder=str(site.folder),
+        kubeconfig=str(site.kubeconfig("admin")),
+        api_url=site.api_url,
+        ca_file=str(site.ca_file),
+        admin_certificate=str(site.admin.certificate),
+        admin_key=str(site.admin.key),
+        prometheus_url=site.url("prometheus"),
+        kube_state_metrics_url=site.url("kube-state-metrics"),
+        kwok_url=site.url("kwok"),
+        audit_log=str(site.audit_log),
+    )
+
+
+def _others(site: Site, scraping: Scraping) -> list[Component]:
+    """All that needs a running API server."""
+    every = scraping.cadvisor_every
+    return [
+        control_plane.kube_controller_manager(site),
+        control_plane.kube_scheduler(site),
+        kwok.kwok(site),
+        *([prometheus.cadvisor(site, every=every)] if every is not None else []),
+        prometheus.kube_state_metrics(site),
+        prometheus.prometheus(site, scraping),
+    ]
+
+
 def _node(number: int) -> Json:
     name = f"node-{number}"
     labels = {
@@ -354,10 +379,10 @@ def _node(number: int) -> Json:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 
 
-def _stop(components: list[Component], folder: Folder) -> None:
+def _stop(components: list[Component], claim: Claim) -> None:
     """Ends all, the last started first, without waiting for anyone to tidy up: the data is thrown away."""
     try:
         for component in reversed(components):
             component.stop(grace=0)
     finally:
-        folder.remove()
+        claim.release()

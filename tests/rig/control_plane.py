@@ -13,14 +13,28 @@ import requests
 
 from tests.rig import audit
 from tests.rig.certificates import Authority, Credential, write_signing_key
+from tests.rig.claim import Claim
 from tests.rig.kubeconfig import write_kubeconfig
-from tests.rig.processes import Component, free_ports
+from tests.rig.processes import Component
 
 HOST = "127.0.0.1"
 SERVICE_CIDR = "10.96.0.0/16"
 
 # The group of the two that only look; `viewer` gives it the right to.
 VIEWERS = "rig:viewers"
+
+_PORTS = (
+    "etcd",
+    "etcd-peer",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kwok",
+    "cadvisor",
+    "prometheus",
+    "kube-state-metrics",
+    "kube-state-metrics-telemetry",
+)
 
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 
@@ -53,9 +67,15 @@ class Site:
         return self.folder / f"{user}.kubeconfig"
 
     def component(
-        self, name: str, arguments: list[str], *, health: str, environment: dict[str, str] | None = None
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        health: str,
+        environment: dict[str, str] | None = None,
+        program: list[str] | None = None,
     ) -> Component:
-        """A program of this site; it answers when GET of the URL `health` gives 200."""
+        """The binary of that name, or another program; it is healthy when GET of `health` gives 200."""
 
         def healthy() -> bool:
             try:
@@ -70,21 +90,21 @@ class Site:
 
         return Component(
             name=name,
-            command=[str(self.binaries[name]), *arguments],
+            command=[*(program or [str(self.binaries[name])]), *arguments],
             log=self.folder / f"{name}.log",
             healthy=healthy,
             environment=environment or {},
         )
 
 
-def prepare(folder: Path, binaries: dict[str, Path]) -> Site:
-    """Chooses the ports and writes certificates, kubeconfigs and configuration files into the folder."""
-    names = [*(name for name in binaries if name != "promtool"), "etcd-peer", "kube-state-metrics-telemetry"]
+def prepare(claim: Claim, binaries: dict[str, Path]) -> Site:
+    """Chooses ports, and writes certificates, kubeconfigs and configuration into the claim's folder."""
+    folder = claim.folder
     authority = Authority(folder)
     site = Site(
         folder=folder,
         binaries=binaries,
-        ports=dict(zip(names, free_ports(len(names)), strict=True)),
+        ports=dict(zip(_PORTS, claim.ports(len(_PORTS)), strict=True)),
         ca_file=authority.certificate,
         serving=authority.serving(
             "serving", hosts=(HOST, "localhost", "kubernetes", "kubernetes.default.svc", "10.96.0.1")

@@ -1,10 +1,11 @@
 """KWOK: nodes, pods and their memory, without containers. See kwok.yaml for how they live and die.
 
-KWOK also stands in for each kubelet's cAdvisor. Its labels are those of a kubelet with containerd: `id` is the cgroup,
-with the pod's UID in it, and `name` the container's ID as in the pod's status, so that a sample can be tied to the very
-container that it was taken from. As there, a pod's own cgroup and its sandbox have series too, which a query has to tell
-from the containers. Two things differ: a container that isn't running has series with an empty `id`, which Prometheus
-drops (see prometheus.py), and samples carry no timestamps of their own.
+KWOK also stands in for each kubelet's cAdvisor. Its labels are those of a kubelet with containerd: `id` is
+the cgroup, with the pod's UID in it, and `name` the container's ID as in the pod's status, so that a sample
+can be tied to the very container that it was taken from. As there, a pod's own cgroup and its sandbox have
+series too, which a query has to tell from the containers. Two things differ: a container that isn't running
+has series with an empty `id`, which Prometheus drops (see prometheus.py), and samples carry no timestamps of
+their own, unless cadvisor.py puts them there.
 """
 
 import json
@@ -19,19 +20,22 @@ CADVISOR = "/metrics/nodes/{nodeName}/metrics/cadvisor"
 _STAGES = Path(__file__).with_name("kwok.yaml")
 _NOTES = "pod.metadata.annotations"
 _RUNNING = f'"rig.remediator.dev/cgroup" in {_NOTES} && pod.status.phase == "Running"'
+# One label that fails to evaluate would cost the node all of its series, so nothing is taken for granted.
+_HAS_ID = f'{_RUNNING} && ("rig.remediator.dev/id." + container.name) in {_NOTES}'
+_HAS_SANDBOX = f'{_RUNNING} && "rig.remediator.dev/sandbox" in {_NOTES}'
 
 # CEL, for each kind of cgroup: the labels by which cAdvisor tells it, in KWOK's dimensions.
 _CONTAINER = {
     "container": "container.name",
     "id": f"""
-        {_RUNNING}
+        {_HAS_ID}
         ? {_NOTES}["rig.remediator.dev/cgroup"]
           + ({_NOTES}["rig.remediator.dev/cgroup"].startsWith("/kubepods.slice") ? "/cri-containerd-" : "/")
           + {_NOTES}["rig.remediator.dev/id." + container.name]
           + ({_NOTES}["rig.remediator.dev/cgroup"].startsWith("/kubepods.slice") ? ".scope" : "")
         : "" """,
     "image": "container.image",
-    "name": f'{_RUNNING} ? {_NOTES}["rig.remediator.dev/id." + container.name] : ""',
+    "name": f'{_HAS_ID} ? {_NOTES}["rig.remediator.dev/id." + container.name] : ""',
     "namespace": "pod.metadata.namespace",
     "pod": "pod.metadata.name",
 }
@@ -47,16 +51,17 @@ _SANDBOX = {
     **_POD,
     "container": '"POD"',
     "id": f"""
-        {_RUNNING}
-        ? {_NOTES}["rig.remediator.dev/cgroup"] + "/cri-containerd-" + {_NOTES}["rig.remediator.dev/sandbox"] + ".scope"
+        {_HAS_SANDBOX}
+        ? {_NOTES}["rig.remediator.dev/cgroup"]
+          + "/cri-containerd-" + {_NOTES}["rig.remediator.dev/sandbox"] + ".scope"
         : "" """,
     "image": '"registry.k8s.io/pause:3.10"',
-    "name": f'{_RUNNING} ? {_NOTES}["rig.remediator.dev/sandbox"] : ""',
+    "name": f'{_HAS_SANDBOX} ? {_NOTES}["rig.remediator.dev/sandbox"] : ""',
 }
 _NODE = {"container": '""', "id": '"/"', "image": '""', "name": '""', "namespace": '""', "pod": '""'}
 
-# What cAdvisor reports, as a share of what the container is said to use: the working set lies between the anonymous
-# memory and the usage with all of the page cache.
+# What cAdvisor reports, as a share of what the container is said to use: the working set lies between the
+# anonymous memory and the usage with all of the page cache.
 _SHARES = {
     "container_memory_working_set_bytes": 1.0,
     "container_memory_rss": 0.875,

@@ -1,15 +1,17 @@
 """Prometheus and kube-state-metrics: what they scrape, and asking Prometheus.
 
-The job, its labels and the relabelling are those of kube-prometheus-stack's kubelet ServiceMonitor, where they bear on
-memory.
+The job, its labels and the relabelling are those of kube-prometheus-stack's kubelet ServiceMonitor, where
+they bear on memory.
 """
 
 import json
+import sys
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import requests
 
+from tests.rig.api import Json
 from tests.rig.control_plane import HOST, Site
 from tests.rig.kwok import CADVISOR
 from tests.rig.processes import Component
@@ -28,56 +30,73 @@ class Sample:
     """Unix seconds at which the query was evaluated."""
 
 
-def configuration(
-    site: Site, *, scrape_interval: float, scrape_configs: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Prometheus's configuration: the kubelets' cAdvisor, kube-state-metrics, and the given scrape configurations."""
-    interval = f"{round(scrape_interval * 1000)}ms"
+@dataclass(frozen=True)
+class Scraping:
+    """How Prometheus gets its samples."""
+
+    interval: float = 1.0
+    """Seconds between scrapes."""
+    cadvisor_every: float | None = None
+    """Seconds between cAdvisor's looks at the containers, which then give the samples their timestamps; None
+    for samples without, which get the scrape's (see cadvisor.py)."""
+    track_timestamps_staleness: bool = False
+    """Whether a series that has timestamps and ends is marked stale."""
+    more: tuple[Json, ...] = ()
+    """Further entries of `scrape_configs`."""
+
+
+def configuration(site: Site, scraping: Scraping) -> Json:
+    """Prometheus's configuration: the kubelets' cAdvisor, kube-state-metrics, and what is asked for."""
+    interval = f"{round(scraping.interval * 1000)}ms"
     node = ["__meta_kubernetes_node_name"]
+    kubelet: Json = {
+        "job_name": "kubelet",
+        "honor_timestamps": True,
+        "track_timestamps_staleness": scraping.track_timestamps_staleness,
+        "kubernetes_sd_configs": [{"role": "node", "kubeconfig_file": str(site.kubeconfig("prometheus"))}],
+        "relabel_configs": [
+            {"source_labels": node, "target_label": "node"},
+            {
+                "source_labels": node,
+                "target_label": "__metrics_path__",
+                "replacement": CADVISOR.replace("{nodeName}", "$1"),
+            },
+            {"target_label": "metrics_path", "replacement": "/metrics/cadvisor"},
+            {"target_label": "endpoint", "replacement": "https-metrics"},
+        ],
+        # KWOK has series for containers that don't run; a kubelet has none.
+        "metric_relabel_configs": [
+            {"source_labels": ["__name__", "id"], "regex": "container_.*;", "action": "drop"}
+        ],
+    }
+    if scraping.cadvisor_every is not None:
+        address = {"target_label": "__address__", "replacement": f"{HOST}:{site.ports['cadvisor']}"}
+        kubelet["relabel_configs"] = [*kubelet["relabel_configs"], address]
+    kube_state_metrics = {
+        "job_name": "kube-state-metrics",
+        "honor_labels": True,
+        "static_configs": [{"targets": [f"{HOST}:{site.ports['kube-state-metrics']}"]}],
+    }
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
-        "scrape_configs": [
-            {
-                "job_name": "kubelet",
-                "honor_timestamps": True,
-                "kubernetes_sd_configs": [
-                    {"role": "node", "kubeconfig_file": str(site.kubeconfig("prometheus"))},
-                ],
-                "relabel_configs": [
-                    {"source_labels": node, "target_label": "node"},
-                    {
-                        "source_labels": node,
-                        "target_label": "__metrics_path__",
-                        "replacement": CADVISOR.replace("{nodeName}", "$1"),
-                    },
-                    {"target_label": "metrics_path", "replacement": "/metrics/cadvisor"},
-                    {"target_label": "endpoint", "replacement": "https-metrics"},
-                ],
-                "metric_relabel_configs": [
-                    # KWOK has series for containers that don't run; a kubelet has none.
-                    {"source_labels": ["__name__", "id"], "regex": "container_.*;", "action": "drop"},
-                ],
-            },
-            {
-                "job_name": "kube-state-metrics",
-                "honor_labels": True,
-                "static_configs": [{"targets": [f"{HOST}:{site.ports['kube-state-metrics']}"]}],
-            },
-            *scrape_configs,
-        ],
+        "scrape_configs": [kubelet, kube_state_metrics, *scraping.more],
     }
 
 
-def prometheus(site: Site, *, scrape_interval: float, scrape_configs: list[dict[str, Any]]) -> Component:
+def configuration_file(folder: Path) -> Path:
+    """The file from which Prometheus reads its configuration (JSON is YAML)."""
+    return folder / "prometheus.json"
+
+
+def prometheus(site: Site, scraping: Scraping) -> Component:
     """A Prometheus that keeps its samples in the site's folder."""
-    config = site.folder / "prometheus.json"
-    made = configuration(site, scrape_interval=scrape_interval, scrape_configs=scrape_configs)
-    config.write_text(json.dumps(made, indent=2))
+    file = configuration_file(site.folder)
+    file.write_text(json.dumps(configuration(site, scraping), indent=2))
     url = site.url("prometheus")
     return site.component(
         "prometheus",
         [
-            f"--config.file={config}",
+            f"--config.file={file}",
             f"--storage.tsdb.path={site.folder / 'prometheus'}",
             "--storage.tsdb.no-lockfile",
             f"--web.listen-address={HOST}:{site.ports['prometheus']}",
@@ -88,6 +107,18 @@ def prometheus(site: Site, *, scrape_interval: float, scrape_configs: list[dict[
             "--log.level=warn",
         ],
         health=f"{url}/-/ready",
+    )
+
+
+def cadvisor(site: Site, *, every: float) -> Component:
+    """The endpoint that gives KWOK's samples a cAdvisor's timestamps; it looks every so many seconds."""
+    port = site.ports["cadvisor"]
+    script = Path(__file__).with_name("cadvisor.py")
+    return site.component(
+        "cadvisor",
+        [str(port), site.url("kwok"), str(every)],
+        program=[sys.executable, str(script)],
+        health=f"{site.url('cadvisor')}/healthz",
     )
 
 
@@ -108,8 +139,16 @@ def kube_state_metrics(site: Site) -> Component:
     )
 
 
+def reload(url: str) -> None:
+    """Makes Prometheus read its configuration again. Raises `AssertionError` where it refuses."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.post(f"{url}/-/reload", timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
 def query(url: str, promql: str, *, time: float | None = None) -> list[Sample]:
-    """Evaluates an instant query now, or at a Unix time. Raises `AssertionError` where Prometheus refuses it."""
+    """Evaluates an instant query now, or at a Unix time. Raises `AssertionError` if it is refused."""
     parameters = {"query": promql} | ({"time": str(time)} if time is not None else {})
     with requests.Session() as session:
         session.trust_env = False

