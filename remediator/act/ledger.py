@@ -1,0 +1,96 @@
+"""Changes of the ledger: pure, and each of them may be applied twice without harm.
+
+A write whose answer was lost is read back and, where it did not land, applied again; so every change looks first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from remediator.model.remediations import Act, Breaker, Ledger, Remediation
+from remediator.model.vocabulary import GIVES_BACK, OPENS_BREAKER, Outcome
+
+KEPT_SETTLED = 200
+KEPT_ACTS = 24 * 3600
+"""Seconds: no cooldown and no window of a budget is longer."""
+
+
+def led(ledger: Ledger, holder: str) -> Ledger:
+    """A new leader: the epoch rises, and no intent of an older one is accepted from now on."""
+    return replace(ledger, epoch=ledger.epoch + 1, holder=holder)
+
+
+def intended(ledger: Ledger, record: Remediation) -> Ledger:
+    """Intent: from here on the record is in flight, and the cooldown and the budget are spent."""
+    if record.id in ledger.in_flight or any(one.id == record.id for one in ledger.settled):
+        return ledger
+    act = Act(record.workload.uid, record.id, record.intended_at)
+    return replace(
+        ledger, in_flight={**ledger.in_flight, record.id: record}, acts=(*_recent(ledger.acts, record.intended_at), act)
+    )
+
+
+def changed(ledger: Ledger, record: Remediation) -> Ledger:
+    """The record as it stands now, if it is still in flight."""
+    if record.id not in ledger.in_flight:
+        return ledger
+    return replace(ledger, in_flight={**ledger.in_flight, record.id: record})
+
+
+def settled(ledger: Ledger, record: Remediation) -> Ledger:
+    """The end of a record: its outcome may give the budget back, or open the workload's breaker.
+
+    ``record.outcome`` and ``record.settled_at`` are set.
+    """
+    if record.id not in ledger.in_flight or record.outcome is None or record.settled_at is None:
+        return ledger
+    gives_back = record.outcome in GIVES_BACK
+    acts = tuple(
+        replace(act, settled_at=record.settled_at, spends=act.spends and not gives_back)
+        if act.remediation_id == record.id
+        else act
+        for act in ledger.acts
+    )
+    breakers = dict(ledger.breakers)
+    if record.outcome in OPENS_BREAKER:
+        breakers[record.workload.uid] = Breaker(record.workload, record.settled_at, record)
+    return replace(
+        ledger,
+        in_flight={key: one for key, one in ledger.in_flight.items() if key != record.id},
+        settled=(*ledger.settled, record)[-KEPT_SETTLED:],
+        acts=_recent(acts, record.settled_at),
+        breakers=breakers,
+    )
+
+
+def closed(ledger: Ledger, workload_uid: str) -> Ledger:
+    """A breaker closed, by an operator or because the replacement is available after all."""
+    if workload_uid not in ledger.breakers:
+        return ledger
+    return replace(ledger, breakers={k: b for k, b in ledger.breakers.items() if k != workload_uid})
+
+
+def without(ledger: Ledger, record_id: str) -> Ledger:
+    """The ledger as the others see it: what a record's own second look is asked against."""
+    return replace(
+        ledger,
+        in_flight={key: one for key, one in ledger.in_flight.items() if key != record_id},
+        acts=tuple(act for act in ledger.acts if act.remediation_id != record_id),
+    )
+
+
+def claimed(ledger: Ledger, record: Remediation) -> frozenset[str]:
+    """The UIDs of new pods that have settled other records of the workload already."""
+    others = (one for one in (*ledger.settled, *ledger.in_flight.values()) if one.id != record.id)
+    return frozenset(
+        one.replacement_uid for one in others if one.workload.uid == record.workload.uid and one.replacement_uid
+    )
+
+
+def outcome_of(ledger: Ledger, record_id: str) -> Outcome | None:
+    """How a record ended; None while it is in flight or where it is not known."""
+    return next((one.outcome for one in ledger.settled if one.id == record_id), None)
+
+
+def _recent(acts: tuple[Act, ...], now: float) -> tuple[Act, ...]:
+    return tuple(act for act in acts if (act.settled_at or act.at) > now - KEPT_ACTS)

@@ -1,0 +1,144 @@
+"""The remediations of a term: begun here, each carried out in a thread of its own, inherited ones as well."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from dataclasses import dataclass
+
+from remediator.act import ledger as changes
+from remediator.act.examine import Go, Vetoed
+from remediator.act.replacement import Ended, assess
+from remediator.act.transaction import Means, Stopping, Transaction, intend
+from remediator.decide import policy_and_journal
+from remediator.errors import JournalError, JournalFull, KubernetesError, NotLeader
+from remediator.model.measures import Breach, Veto
+from remediator.model.remediations import Breaker, Ledger, Remediation
+from remediator.model.vocabulary import Outcome, Reason
+from remediator.policy import Policy
+
+
+class _NoMore(Exception):
+    """The guards said no on the newest ledger."""
+
+    def __init__(self, vetoes: tuple[Veto, ...]) -> None:
+        super().__init__(vetoes)
+        self.vetoes = vetoes
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Intent is in the journal, and the transaction runs."""
+
+    record: Remediation
+
+
+class Remediations:
+    """Begins remediations and supervises them. ``failed(record, error)`` is told of one whose thread ended early."""
+
+    def __init__(self, means: Means, *, failed: Callable[[Remediation, Exception], None]) -> None:
+        self._means = means
+        self._failed = failed
+        self._lock = threading.Lock()
+        self._running: dict[str, threading.Thread] = {}
+
+    def begin(self, go: Go, breach: Breach, *, policy: Policy) -> Begun | Vetoed:
+        """Write the intent, if the guards still allow it on the newest ledger, and carry it out.
+
+        Raises KubernetesError, JournalError, NotLeader; where whether the intent landed is not known, ``adopt``
+        finds it later.
+        """
+        means = self._means
+        now = means.clock()
+        record = intend(go, breach, policy=policy, epoch=means.journal.current().epoch, now=now)
+
+        def change(ledger: Ledger) -> Ledger:
+            if record.id in ledger.in_flight:
+                return ledger
+            vetoes = policy_and_journal(
+                breach,
+                pod=go.pod,
+                owner=record.workload,
+                policy=policy,
+                policies=means.policies(),
+                ledger=ledger,
+                now=now,
+            )
+            if vetoes:
+                raise _NoMore(vetoes)
+            return changes.intended(ledger, record)
+
+        try:
+            means.journal.update(change, intent=True)
+        except _NoMore as exc:
+            return Vetoed(exc.vetoes, record.workload)
+        except JournalFull as exc:
+            return Vetoed((Veto(Reason.BUDGET, str(exc)),), record.workload)
+        means.voice.step(record, "intended")
+        self._start(record, policy, inherited=False)
+        return Begun(record)
+
+    def adopt(self) -> int:
+        """Carry on with records that are in flight and that nobody here works on; how many they were."""
+        adopted = 0
+        for record in self._means.journal.current().in_flight.values():
+            with self._lock:
+                if record.id in self._running:
+                    continue
+            policy = self._means.policies().named(record.breach.policy)
+            self._means.voice.step(record, "inherited")
+            self._start(record, policy, inherited=True)
+            adopted += 1
+        return adopted
+
+    def review_breakers(self) -> None:
+        """Take in what operators have closed, and close those whose missing replacement is available after all.
+
+        Asks nothing while no breaker is open. Raises KubernetesError, JournalError, NotLeader.
+        """
+        if not self._means.journal.ledger.breakers:
+            return
+        for uid, breaker in self._means.journal.refresh().breakers.items():
+            if self._recovered(breaker):
+                self._means.voice.step(breaker.record, "breaker-closed", words="the replacement is available after all")
+                self._means.journal.update(lambda ledger, uid=uid: changes.closed(ledger, uid))  # type: ignore[misc]
+
+    def join(self, timeout: float) -> None:
+        """Wait until the transactions have seen that we are stopping; at most that many seconds each."""
+        with self._lock:
+            threads = list(self._running.values())
+        for thread in threads:
+            thread.join(timeout)
+
+    def _recovered(self, breaker: Breaker) -> bool:
+        """Whether the record would end well now. One that failed before anything was taken waits for an operator."""
+        record = breaker.record
+        if record.outcome is not Outcome.NOT_READY or record.taken_at is None:
+            return False
+        workload = self._means.owners.read(record.workload)
+        claimed = changes.claimed(self._means.journal.ledger, record)
+        pods = {pod.uid: pod for pod in workload.pods} if workload else {}
+        verdict = assess(record, workload=workload, pods=pods, claimed=claimed, now=self._means.clock())
+        return isinstance(verdict, Ended) and verdict.outcome not in {Outcome.NOT_READY, Outcome.STUCK_TERMINATING}
+
+    def _start(self, record: Remediation, policy: Policy | None, *, inherited: bool) -> None:
+        transaction = Transaction(record, policy=policy, means=self._means, inherited=inherited)
+        context = copy_context()
+        thread = threading.Thread(
+            target=lambda: context.run(self._run, record, transaction), name=f"remediation-{record.id}", daemon=True
+        )
+        with self._lock:
+            self._running[record.id] = thread
+        thread.start()
+
+    def _run(self, record: Remediation, transaction: Transaction) -> None:
+        try:
+            transaction.run()
+        except Stopping:
+            self._means.voice.step(record, "left", words="stopping; the next leader carries on")
+        except (NotLeader, JournalError, KubernetesError) as exc:
+            self._failed(record, exc)
+        finally:
+            with self._lock:
+                self._running.pop(record.id, None)

@@ -1,0 +1,328 @@
+"""One remediation, from intent to settlement: every step leaves the journal able to tell a successor what to do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from remediator.act import ledger as changes
+from remediator.act.examine import Examination, Go, Vetoed
+from remediator.act.journal import Journal
+from remediator.act.replacement import Ended, revision_of
+from remediator.act.waiting import Wait
+from remediator.cluster.api import READ_TIMEOUT, ApiServer
+from remediator.cluster.owners import Owners
+from remediator.cluster.pods import Pods
+from remediator.cluster.removal import Answer, Removal, Taken
+from remediator.cluster.watch import PodWatch
+from remediator.errors import KubernetesError, MeasurementError, PrometheusError
+from remediator.model.measures import Breach, Veto
+from remediator.model.pods import LivePod
+from remediator.model.remediations import Baseline, Ledger, Remediation, Terms
+from remediator.model.vocabulary import Action, Outcome, Reason
+from remediator.model.workloads import Workload
+from remediator.policy import Policy, PolicyFile
+
+LATE = READ_TIMEOUT + 60.0
+"""Seconds after which a request that was sent can't be carried out any more: its time-out, and the API server's own
+limit for a request."""
+TRIES = 3
+_LONGEST_PAUSE = 30.0
+_SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
+
+T = TypeVar("T")
+
+
+class Stopping(Exception):
+    """The term ends: what is in flight is left to the next leader, as the journal has it."""
+
+
+class Claimed(Exception):
+    """The new pod has settled another record."""
+
+
+class Voice(Protocol):
+    """Who tells of each step: the log and the metrics."""
+
+    def step(self, record: Remediation, event: str, **words: object) -> None:
+        """One step of a remediation."""
+        ...
+
+    def settled(self, record: Remediation) -> None:
+        """Its end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a transaction works with. ``pause`` waits that many seconds and says whether we are stopping.
+
+    ``late`` is the number of seconds after which no request by us, or by a leader before us, can still arrive.
+    """
+
+    api: ApiServer
+    pods: Pods
+    owners: Owners
+    removal: Removal
+    journal: Journal
+    examination: Examination
+    voice: Voice
+    clock: Callable[[], float]
+    pause: Callable[[float], bool]
+    policies: Callable[[], PolicyFile]
+    sample_interval: int
+    late: float
+
+
+def intend(go: Go, breach: Breach, *, policy: Policy, epoch: int, now: float) -> Remediation:
+    """The record of what shall be done."""
+    return Remediation(
+        id=secrets.token_hex(6),
+        epoch=epoch,
+        workload=go.workload.ref,
+        breach=breach,
+        action=Action.EVICT,
+        baseline=_baseline(go, now),
+        terms=Terms(policy.ready_timeout, policy.grace_period),
+        intended_at=now,
+    )
+
+
+class Transaction:
+    """Carries one record that is in the journal to its end."""
+
+    def __init__(self, record: Remediation, *, policy: Policy | None, means: Means, inherited: bool) -> None:
+        self._record = record
+        self._policy = policy
+        self._means = means
+        # A request that we don't know of may still be under way, by a leader before us or by ourselves.
+        self._sent = inherited
+        self._began = means.clock()
+        self._seen: Workload | None = None
+
+    def run(self) -> Remediation:
+        """Carry it out, wait, settle. Raises Stopping, NotLeader, JournalError, KubernetesError from the journal."""
+        if self._record.taken_at is None:
+            self._take()
+        if self._record.outcome is None:
+            self._wait()
+        return self._record
+
+    # Taking away
+
+    def _take(self) -> None:
+        """Until the pod is taken, or the record is settled."""
+        for attempt in range(1, TRIES + 1):
+            if (self._sent or attempt > 1) and self._gone():
+                return self._somebody_took_it()
+            go = self._look_again()
+            if go is None:
+                return None
+            taken = self._evict(go)
+            self._means.voice.step(self._record, "evict", answer=taken.answer.name.lower(), words=taken.words)
+            if taken.answer is Answer.ACCEPTED:
+                return self._taken("accepted", go.workload)
+            if self._final(taken, attempt):
+                return None
+            self._rest(taken)
+        return self._call_off(f"{TRIES} requests were not carried out")
+
+    def _evict(self, go: Go) -> Taken:
+        taken = self._means.removal.evict(
+            namespace=go.pod.namespace,
+            name=go.pod.name,
+            uid=self._record.breach.uid,
+            resource_version=go.pod.resource_version,
+            grace_period=self._record.terms.grace_period,
+        )
+        if taken.answer is Answer.UNKNOWN:
+            self._sent = True
+        return taken
+
+    def _final(self, taken: Taken, attempt: int) -> bool:
+        """Whether the answer ends the record."""
+        match taken.answer:
+            case Answer.BUDGET:
+                self._call_off(taken.words, Outcome.BLOCKED)
+            case Answer.CONTENTION if attempt > 1:
+                self._call_off(taken.words, Outcome.BLOCKED)
+            case Answer.FORBIDDEN | Answer.REFUSED:
+                self._call_off(taken.words, Outcome.FAILED)
+            case _:
+                return False
+        return True
+
+    def _rest(self, taken: Taken) -> None:
+        seconds = {Answer.CONTENTION: 1.0, Answer.OVERLOAD: 5.0, Answer.UNKNOWN: 1.0}.get(taken.answer, 0.0)
+        self._pause(min(float(taken.retry_after or seconds), _LONGEST_PAUSE))
+
+    def _gone(self) -> bool:
+        """Whether somebody, perhaps we, has taken the pod: gone, replaced under its name, or terminating."""
+        pod = self._persist(lambda: self._means.pods.read(self._record.breach.namespace, self._record.breach.pod))
+        return pod is None or pod.uid != self._record.breach.uid or pod.terminating
+
+    def _somebody_took_it(self) -> None:
+        if self._sent:
+            self._taken("by a request whose answer was lost")
+        else:
+            self._settle(Outcome.SUPERSEDED, "somebody else took the pod")
+
+    def _taken(self, words: str, workload: Workload | None = None) -> None:
+        self._record = replace(self._record, taken_at=self._means.clock())
+        self._seen = workload
+        self._means.voice.step(self._record, "taken", words=words)
+
+    def _look_again(self) -> Go | None:
+        """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done."""
+        policy, record = self._policy, self._record
+        if policy is None:
+            self._call_off(f"policy {record.breach.policy} is gone")
+            return None
+        try:
+            go = self._second_opinion(policy)
+        except (PrometheusError, KubernetesError, MeasurementError) as exc:
+            self._call_off(f"the second look failed: {exc}")
+            return None
+        if isinstance(go, Vetoed):
+            taken = any(veto.reason in _SOMEBODY_ELSE for veto in go.vetoes) and self._gone()
+            if taken:
+                self._somebody_took_it()
+            else:
+                self._call_off(str(go))
+            return None
+        fresh = _baseline(go, self._means.clock())
+        if fresh.pods != record.baseline.pods:
+            self._record = replace(record, baseline=fresh)
+            self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
+        self._record = replace(self._record, baseline=fresh)
+        return go
+
+    def _second_opinion(self, policy: Policy) -> Go | Vetoed:
+        breach = self._record.breach
+        judged = self._means.examination.judged(
+            policy, namespace=breach.namespace, names=[breach.pod], at=int(self._means.clock())
+        )[breach.pod]
+        if isinstance(judged.verdict, Veto):
+            return Vetoed((judged.verdict,))
+        if judged.pod is None or judged.pod.uid != breach.uid:
+            return Vetoed((Veto(Reason.REPLACED_SINCE_SAMPLE, "another pod has its name now"),))
+        ledger = changes.without(self._means.journal.current(), self._record.id)
+        return self._means.examination.guarded(
+            judged.verdict, pod=judged.pod, policy=policy, policies=self._means.policies(), ledger=ledger
+        )
+
+    def _call_off(self, why: str, outcome: Outcome = Outcome.CALLED_OFF) -> None:
+        """Nothing more is sent. A request that is still under way is waited for before the record is dropped."""
+        if self._sent:
+            self._means.voice.step(self._record, "waiting", words=f"a late request may still arrive; {why}")
+            while (left := self._began + self._means.late - self._means.clock()) > 0:
+                self._pause(min(left, 5.0))
+                if self._gone():
+                    return self._somebody_took_it()
+        return self._settle(outcome, why)
+
+    # Waiting and settling
+
+    def _wait(self) -> None:
+        record = self._record
+        workload = self._seen or self._persist(lambda: self._means.owners.read(record.workload))
+        if workload is None:
+            return self._settle(Outcome.OWNER_GONE, f"{record.workload} is gone")
+        while True:
+            with PodWatch(
+                self._means.api,
+                self._means.pods,
+                namespace=record.workload.namespace,
+                selector=record.baseline.selector,
+                version=workload.pods_version,
+            ) as watch:
+                wait = Wait(
+                    record,
+                    owners=self._means.owners,
+                    watch=watch,
+                    pods=workload.pods,
+                    clock=self._means.clock,
+                    claimed=lambda: changes.claimed(self._means.journal.ledger, record),
+                    stopping=lambda: self._means.pause(0.0),
+                    say=lambda words: self._means.voice.step(self._record, "waiting", words=words),
+                )
+                ended = wait.until_over(workload)
+            if ended is None:
+                raise Stopping
+            try:
+                return self._ended(ended)
+            except Claimed:
+                # Another record was settled with that pod at the same moment: look on, from the same list.
+                self._record = record
+
+    def _ended(self, ended: Ended) -> None:
+        """Settle the record. Raises Claimed where its new pod has settled another one."""
+        if ended.replacement is not None:
+            self._record = replace(
+                self._record,
+                available_at=self._means.clock(),
+                replacement=ended.replacement.name,
+                replacement_uid=ended.replacement.uid,
+            )
+            self._means.voice.step(self._record, "available", replacement=ended.replacement.name)
+            self._record = replace(self._record, after=self._memory_after(ended.replacement))
+        self._settle(ended.outcome, ended.detail)
+
+    def _memory_after(self, pod: LivePod) -> float | None:
+        """The new pod's memory, looked at once it is measured; None where that takes too long or fails."""
+        if self._policy is None:
+            return None
+        deadline = self._means.clock() + 3 * self._means.sample_interval + 5
+        while self._means.clock() < deadline:
+            try:
+                value = self._means.examination.newest_value(
+                    self._policy, pod=pod, container=self._record.breach.container, at=int(self._means.clock())
+                )
+            except PrometheusError as exc:
+                self._means.voice.step(self._record, "waiting", words=f"memory of the new pod is not known: {exc}")
+                return None
+            if value is not None:
+                return value
+            self._pause(max(0.5, self._means.sample_interval / 2))
+        return None
+
+    def _settle(self, outcome: Outcome, detail: str) -> None:
+        record = replace(self._record, outcome=outcome, detail=detail, settled_at=self._means.clock())
+
+        def change(ledger: Ledger) -> Ledger:
+            if record.replacement_uid and record.replacement_uid in changes.claimed(ledger, record):
+                raise Claimed
+            return changes.settled(ledger, record)
+
+        self._persist(lambda: self._means.journal.update(change))
+        self._record = record
+        self._means.voice.settled(record)
+
+    def _persist(self, call: Callable[[], T]) -> T:
+        """Ask until there is an answer: what was begun is not dropped because the API server is away."""
+        wait = 0.5
+        while True:
+            try:
+                return call()
+            except KubernetesError as exc:
+                self._means.voice.step(self._record, "waiting", words=str(exc))
+            wait = min(wait * 2, 10.0)
+            self._pause(wait)
+
+    def _pause(self, seconds: float) -> None:
+        if self._means.pause(seconds):
+            raise Stopping
+
+
+def _baseline(go: Go, now: float) -> Baseline:
+    workload = go.workload
+    return Baseline(
+        pods=frozenset(pod.uid for pod in workload.pods),
+        wanted=workload.wanted,
+        available=len(workload.available(now)),
+        pods_version=workload.pods_version,
+        revision=revision_of(go.pod),
+        selector=str(workload.selector),
+    )

@@ -1,0 +1,105 @@
+"""Waiting for the replacement: by watch, never by sleeping, until the pure rule says that it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from remediator.act.replacement import Ended, Waiting, assess
+from remediator.cluster.owners import Owners
+from remediator.cluster.watch import Gone, Listed, PodWatch, Seen
+from remediator.errors import KubernetesError
+from remediator.model.pods import LivePod
+from remediator.model.remediations import Remediation
+from remediator.model.workloads import Workload
+
+LOOK_AGAIN = 10.0
+"""Seconds after which the workload itself is read again: its wanted count has no watch (and needs no right to one)."""
+TICK = 1.0
+"""Seconds after which a request to stop is seen at the latest."""
+
+
+@dataclass
+class _View:
+    """The workload's pods as the watch has shown them so far."""
+
+    pods: dict[str, LivePod] = field(default_factory=dict)
+
+    def apply(self, change: Seen | Gone | Listed) -> None:
+        match change:
+            case Seen(pod):
+                self.pods[pod.uid] = pod
+            case Gone(pod):
+                self.pods.pop(pod.uid, None)
+            case Listed(pods):
+                self.pods = {pod.uid: pod for pod in pods}
+
+
+class Wait:
+    """One wait, from a list of pods on."""
+
+    def __init__(
+        self,
+        record: Remediation,
+        *,
+        owners: Owners,
+        watch: PodWatch,
+        pods: Iterable[LivePod],
+        claimed: Callable[[], frozenset[str]],
+        clock: Callable[[], float],
+        stopping: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> None:
+        self._record = record
+        self._owners = owners
+        self._watch = watch
+        self._view = _View({pod.uid: pod for pod in pods})
+        self._claimed = claimed
+        self._clock = clock
+        self._stopping = stopping
+        self._say = say
+        self._said = ""
+
+    def until_over(self, workload: Workload) -> Ended | None:
+        """How it ended; None where we are stopping, and the next leader has to wait on."""
+        owner: Workload | None = workload
+        looked_at = self._clock()
+        while not self._stopping():
+            now = self._clock()
+            if now - looked_at >= LOOK_AGAIN:
+                owner, looked_at = self._look(owner), now
+            verdict = assess(self._record, workload=owner, pods=self._mine(), claimed=self._claimed(), now=now)
+            if isinstance(verdict, Ended):
+                return verdict
+            self._tell(verdict)
+            change = self._watch.next(min(max(verdict.until - now, 0.01), TICK))
+            while change is not None:
+                self._view.apply(change)
+                change = self._watch.next(0.0)
+        return None
+
+    def _look(self, known: Workload | None) -> Workload | None:
+        """The workload as it is now; what is known while the API server does not answer: silence is no news."""
+        try:
+            return self._owners.describe(self._record.workload)
+        except KubernetesError as exc:
+            self._say(f"can't look at {self._record.workload}: {exc}")
+            return known
+
+    def _mine(self) -> dict[str, LivePod]:
+        """The pods that the workload controls, among those that its selector finds."""
+        found = {}
+        for uid, pod in self._view.pods.items():
+            try:
+                owner = self._owners.workload_of(pod)
+            except KubernetesError as exc:
+                self._say(f"can't tell whose pod {pod.name} is: {exc}")
+                continue
+            if uid in self._record.baseline.pods or (owner and owner.uid == self._record.workload.uid):
+                found[uid] = pod
+        return found
+
+    def _tell(self, waiting: Waiting) -> None:
+        if waiting.reason != self._said:
+            self._said = waiting.reason
+            self._say(waiting.reason)

@@ -1,0 +1,255 @@
+"""The composition root: builds the parts, starts and stops them in order. The life of the process reads downwards."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from remediator.act.examine import Examination
+from remediator.act.journal import KEY, Journal
+from remediator.act.remediations import Remediations
+from remediator.act.transaction import LATE, Means
+from remediator.cluster.api import ApiServer, Connection, connect
+from remediator.cluster.disruption import DisruptionBudgets
+from remediator.cluster.election import Elector
+from remediator.cluster.owners import Owners
+from remediator.cluster.pods import Pods
+from remediator.cluster.removal import Removal
+from remediator.cluster.store import Leases, TextStore
+from remediator.cycle import Cycle
+from remediator.detect.prometheus import Prometheus
+from remediator.errors import PolicyError
+from remediator.model.remediations import Remediation
+from remediator.observe.http import HttpServer, application
+from remediator.observe.logs import logger
+from remediator.observe.metrics import Metrics
+from remediator.observe.state import State
+from remediator.observe.voice import Voice
+from remediator.policy import PolicyFile, PolicyWatch, load
+from remediator.schedule import Every, Schedule
+from remediator.settings import Settings
+
+HEARTBEAT, RELOAD, REVIEW = 5, 1, 10
+"""Seconds between heartbeats, looks at the policy file, and looks at the journal's records."""
+LAST_WRITE = 20.0
+"""Seconds that a write at hand may take when we are told to stop: an eviction's time-out and a little."""
+
+
+class Term:
+    """What exists while we lead: built when the lease is won, ended for good when it is lost."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._ending = threading.Event()
+        settings, api = daemon.settings, daemon.api
+        pods = Pods(api)
+        owners = Owners(api, pods)
+        self.journal = Journal(
+            TextStore(api, namespace=daemon.namespace, key=KEY), name=f"{settings.name}-journal", elector=daemon.elector
+        )
+        examination = Examination(
+            prometheus=daemon.prometheus,
+            pods=pods,
+            owners=owners,
+            budgets=DisruptionBudgets(api),
+            scope=settings.scope,
+            clock=time.time,
+        )
+        means = Means(
+            api=api,
+            pods=pods,
+            owners=owners,
+            removal=Removal(api, fence=daemon.elector.fence),
+            journal=self.journal,
+            examination=examination,
+            voice=daemon.voice,
+            clock=time.time,
+            pause=self._ending.wait,
+            policies=daemon.policies,
+            sample_interval=settings.sample_interval,
+            late=LATE + settings.lease_duration,
+        )
+        self.remediations = Remediations(means, failed=_tell_failed)
+        self.cycle = Cycle(
+            prometheus=daemon.prometheus,
+            examination=examination,
+            remediations=self.remediations,
+            ledger=self.journal.current,
+            policies=daemon.policies,
+            scope=settings.scope,
+            state=daemon.state,
+            metrics=daemon.metrics,
+            voice=daemon.voice,
+            clock=time.time,
+        )
+
+    def jobs(self, policies: PolicyFile) -> dict[str, Every]:
+        """What runs while we lead: an evaluation for each policy, and a look after the records."""
+        evaluations = {
+            f"evaluate {policy.name}": Every(
+                policy.every,
+                lambda name=policy.name: self.cycle.evaluate(name),
+                policy.jitter,  # type: ignore[misc]
+            )
+            for policy in policies.policies
+            if policy.enabled
+        }
+        return {"review": Every(REVIEW, self.cycle.review), **evaluations}
+
+    def end(self, *, timeout: float) -> None:
+        """Begin nothing more, let the writes at hand end, and leave the rest to the next leader."""
+        self._ending.set()
+        self.remediations.join(timeout)
+        self.journal.close()
+
+
+class Daemon:
+    """``remediator run``."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError where a setting can't be used."""
+        self.settings = settings
+        self.state = State(clock=time.time)
+        self.metrics = Metrics(self.state)
+        self.voice = Voice(self.metrics)
+        connection: Connection = connect(settings.kubeconfig)
+        self.namespace = settings.namespace or connection.namespace
+        self.api = ApiServer(connection, observe=self._kubernetes_answered)
+        self.prometheus = Prometheus(settings.access, observe=self._prometheus_answered)
+        self.elector = Elector(
+            Leases(self.api, namespace=self.namespace, name=settings.name),
+            identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+            duration=settings.lease_duration,
+            on_change=lambda leading, words: self._leadership.put((leading, words)),
+        )
+        self._leadership: queue.SimpleQueue[tuple[bool, str] | None] = queue.SimpleQueue()
+        self._schedule = Schedule(skipped=lambda job: self.metrics.skipped(job.removeprefix("evaluate ")))
+        self._http = HttpServer(settings.http_address, application(self.state, self.metrics))
+        self._watch = PolicyWatch(settings.policy)
+        self._policies: PolicyFile | None = None
+        self._term: Term | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT, then give 0. Raises SettingsError where it can't begin."""
+        address = self._http.start()
+        logger().info("listening", address=address, namespace=self.namespace, identity=self.elector.identity)
+        elector = threading.Thread(target=self.elector.run, name="elector", daemon=True)
+        with self._until_told_to_stop():
+            self._schedule.start()
+            self._arrange()
+            elector.start()
+            while (change := self._leadership.get()) is not None:
+                self._lead(*change)
+        logger().info("stopping")
+        self._schedule.stop()
+        self._end_term(timeout=LAST_WRITE)
+        self.elector.stop()
+        elector.join(LAST_WRITE)
+        self.elector.release()
+        self._http.stop()
+        logger().info("stopped")
+        return 0
+
+    def policies(self) -> PolicyFile:
+        """The policies that hold now."""
+        if self._policies is None:
+            message = "no policy has been read yet"
+            raise PolicyError([]) from RuntimeError(message)
+        return self._policies
+
+    @contextmanager
+    def _until_told_to_stop(self) -> Iterator[None]:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._leadership.put(None)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _lead(self, leading: bool, words: str) -> None:  # noqa: FBT001  the order of the elector's callback
+        self.state.led(leading=leading)
+        self.state.depends("leader", "" if leading else words)
+        logger().info("leading" if leading else "not leading", why=words)
+        self._end_term(timeout=LAST_WRITE)
+        if leading:
+            with self._lock:
+                self._term = Term(self)
+        self._arrange()
+
+    def _end_term(self, *, timeout: float) -> None:
+        with self._lock:
+            term, self._term = self._term, None
+        if term is not None:
+            self._arrange()
+            term.end(timeout=timeout)
+
+    def _arrange(self) -> None:
+        """The jobs that run now."""
+        jobs = {"heartbeat": Every(HEARTBEAT, self.state.beat), "policy file": Every(RELOAD, self._look_at_policy)}
+        with self._lock:
+            if self._term is not None and self._policies is not None:
+                jobs |= self._term.jobs(self._policies)
+        self._schedule.replace(jobs)
+
+    def _look_at_policy(self) -> None:
+        if not self._watch.changed():
+            return
+        try:
+            policies = load(
+                self.settings.policy, sample_interval=self.settings.sample_interval, own_namespace=self.namespace
+            )
+        except PolicyError as exc:
+            self.state.reloaded(ok=False)
+            kept = "; the policies read before stay in force" if self._policies else "; nothing is evaluated"
+            logger().error("policy file refused" + kept, problems=[str(problem) for problem in exc.problems])
+            if self._policies is None:
+                self.state.depends("policy", str(exc))
+            return
+        self._policies = policies
+        self.state.reloaded(ok=True)
+        self.state.depends("policy", "")
+        self.state.policies(tuple(policy.name for policy in policies.policies))
+        logger().info("policy file read", policies=[policy.name for policy in policies.policies])
+        self._arrange()
+
+    def _prometheus_answered(self, outcome: str, seconds: float, words: str) -> None:
+        self.metrics.prometheus(outcome, seconds)
+        self.state.depends("prometheus", words)
+
+    def _kubernetes_answered(self, verb: str, outcome: str, seconds: float, words: str) -> None:
+        self.metrics.kubernetes(verb, outcome, seconds)
+        # "No such object" and "somebody was faster" are answers like any other.
+        well = outcome in {"ok", "404", "409", "410", "429"}
+        self.state.depends("kubernetes", "" if well else words)
+
+
+def _tell_failed(record: Remediation, error: Exception) -> None:
+    logger().warning(
+        "remediation left in flight",
+        remediation_id=record.id,
+        workload=str(record.workload),
+        namespace=record.breach.namespace,
+        pod=record.breach.pod,
+        uid=record.breach.uid,
+        error=str(error),
+    )
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon; gives the exit code. Raises SettingsError."""
+    code = Daemon(settings).run()
+    # Threads that wait for an answer of Prometheus hold nothing that has to be put away.
+    if threading.active_count() > 1:
+        os._exit(code)
+    return code

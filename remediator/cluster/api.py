@@ -1,0 +1,282 @@
+"""One request to the API server, and what its answer means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+import orjson
+import urllib3
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from remediator.bodies import BodyTooLarge, BodyTooLate, read_body
+from remediator.errors import (
+    KubernetesError,
+    KubernetesOdd,
+    KubernetesRefused,
+    KubernetesUnreachable,
+    SettingsError,
+    Status,
+)
+
+Json: TypeAlias = dict[str, Any]
+Observer: TypeAlias = Callable[[str, str, float, str], None]
+"""Called with verb, outcome, seconds and, where it failed, the words of the failure, after each request."""
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 15.0
+"""Seconds. The API server itself may retry an eviction for 10 s before it answers."""
+PAGE = 500
+MAX_BODY = 64 << 20
+_HTTP_ERROR = 400
+_REDIRECT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the API server is, and the namespace that the credentials name."""
+
+    client: ApiClient
+    namespace: str
+    host: str
+
+
+def connect(kubeconfig: Path | None) -> Connection:
+    """A connection by kubeconfig, or, without one, by the pod's own service account.
+
+    Raises SettingsError where neither can be used.
+    """
+    settings = Configuration()
+    settings.retries = False
+    try:
+        if kubeconfig is None:
+            config.load_incluster_config(settings)  # type: ignore[no-untyped-call]
+            namespace = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text("utf-8").strip()
+        else:
+            path = str(kubeconfig)
+            config.load_kube_config(path, client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
+            _, context = config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]
+            namespace = context["context"].get("namespace") or "default"
+    except (config.ConfigException, OSError, KeyError, TypeError, ValueError) as exc:
+        source = "the pod's service account" if kubeconfig is None else f"kubeconfig {kubeconfig}"
+        hint = "set --kubeconfig or REMEDIATOR_KUBECONFIG outside a cluster"
+        message = f"can't reach a cluster by {source}: {exc}; {hint}"
+        raise SettingsError(message) from exc
+    settings.retries = False
+    return Connection(ApiClient(settings), namespace, settings.host)
+
+
+class ApiServer:
+    """Requests to one API server. Safe to use from several threads."""
+
+    def __init__(self, connection: Connection, *, observe: Observer, user_agent: str = "remediator") -> None:
+        self._client = connection.client
+        self._host = connection.host
+        self._observe = observe
+        self._user_agent = user_agent
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        """One object. Raises KubernetesError."""
+        return self._json("get", "GET", path, query=query)
+
+    def list(self, path: str, query: Mapping[str, str] | None = None) -> tuple[list[Json], str]:
+        """All items, page by page, and the resourceVersion of the list. Raises KubernetesError."""
+        items: list[Json] = []
+        token = ""
+        while True:
+            page = self._json("list", "GET", path, query={**(query or {}), "limit": str(PAGE), **_continue(token)})
+            items.extend(page.get("items") or [])
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue") or ""
+            if not token:
+                return items, str(metadata.get("resourceVersion", ""))
+
+    def write(
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        body: Json,
+        *,
+        timeout: float = READ_TIMEOUT,
+        content_type: str = "application/json",
+    ) -> Json:
+        """One create, update, patch or delete; sent once, never retried. Raises KubernetesError."""
+        return self._json(verb, method, path, body=body, timeout=timeout, content_type=content_type)
+
+    def watch(self, path: str, query: Mapping[str, str], *, silence: float) -> Stream:
+        """A watch; ``silence`` is how many seconds without a byte are taken for a dead connection."""
+        with self._observed("watch"):
+            response = self._send("GET", path, query={**query, "watch": "1"}, timeout=silence)
+            if response.status >= _REDIRECT:
+                raise _refusal(response, self._whole(response, READ_TIMEOUT))
+        return Stream(response, self._host)
+
+    @contextmanager
+    def _observed(self, verb: str) -> Iterator[None]:
+        started = time.monotonic()
+        outcome, words = "ok", ""
+        try:
+            yield
+        except KubernetesRefused as exc:
+            outcome, words = str(exc.status.code), str(exc)
+            raise
+        except KubernetesError as exc:
+            outcome, words = "unreachable", str(exc)
+            raise
+        finally:
+            self._observe(verb, outcome, time.monotonic() - started, words)
+
+    def _json(
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        timeout: float = READ_TIMEOUT,
+        content_type: str = "application/json",
+    ) -> Json:
+        with self._observed(verb):
+            response = self._send(method, path, query=query, body=body, timeout=timeout, content_type=content_type)
+            content = self._whole(response, timeout)
+            if response.status >= _REDIRECT:
+                raise _refusal(response, content)
+            return _parsed(content, path)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        timeout: float,
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json", "User-Agent": self._user_agent}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            for auth in self._client.configuration.auth_settings().values():
+                headers[auth["key"]] = auth["value"]
+            sent = None if body is None else orjson.dumps(body).decode()
+            raw: urllib3.BaseHTTPResponse = self._client.rest_client.pool_manager.request(
+                method,
+                url,
+                body=sent,
+                headers=headers,
+                preload_content=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+            )
+        except (HTTPError, ApiException, OSError) as exc:
+            message = f"the API server at {self._host} did not answer: {_brief(exc)}"
+            raise KubernetesUnreachable(message) from exc
+        return raw
+
+    def _whole(self, response: urllib3.BaseHTTPResponse, timeout: float) -> bytes:
+        try:
+            content = read_body(response, deadline=time.monotonic() + timeout, cap=MAX_BODY)
+        except (HTTPError, OSError, BodyTooLate, BodyTooLarge) as exc:
+            response.close()
+            message = f"the API server at {self._host} broke off its answer: {_brief(exc)}"
+            raise KubernetesUnreachable(message) from exc
+        response.release_conn()
+        return content
+
+
+class Stream:
+    """The events of a watch, until the server ends it or ``stop`` is called from another thread."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, host: str) -> None:
+        self._response = response
+        self._host = host
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[tuple[str, Json]]:
+        """Pairs of event type and object. Raises KubernetesUnreachable when the connection breaks."""
+        rest = b""
+        try:
+            while part := self._response.read1(1 << 20):
+                *lines, rest = (rest + part).split(b"\n")
+                for line in filter(None, lines):
+                    event = _parsed(line, "watch")
+                    yield str(event.get("type", "")), event.get("object") or {}
+        except (HTTPError, OSError, ValueError) as exc:
+            if not self._stopped:
+                message = f"the watch on the API server at {self._host} broke: {_brief(exc)}"
+                raise KubernetesUnreachable(message) from exc
+        finally:
+            self._response.close()
+
+    def stop(self) -> None:
+        """End it: a read that is waiting returns."""
+        self._stopped = True
+        if isinstance(self._response, urllib3.HTTPResponse):
+            try:
+                self._response.shutdown()
+            except (ValueError, OSError, RuntimeError):
+                # The stream has ended by itself in the meantime, which is what was asked for.
+                return
+
+
+def _continue(token: str) -> dict[str, str]:
+    return {"continue": token} if token else {}
+
+
+def _parsed(content: bytes, path: str) -> Json:
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError as exc:
+        message = f"the API server's answer to {path} is no JSON: {content[:80]!r}"
+        raise KubernetesOdd(message) from exc
+    if not isinstance(value, dict):
+        message = f"the API server's answer to {path} is no object: {content[:80]!r}"
+        raise KubernetesOdd(message)
+    return value
+
+
+def _refusal(response: urllib3.BaseHTTPResponse, content: bytes) -> KubernetesRefused:
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {}
+    details = body.get("details") or {}
+    causes = tuple(
+        (str(cause.get("reason", "")), str(cause.get("message", ""))) for cause in details.get("causes") or ()
+    )
+    text = str(body.get("message") or content[:200].decode("utf-8", "replace") or response.reason)
+    status = Status(
+        code=response.status,
+        reason=str(body.get("reason", "")),
+        message=text,
+        kind=str(details.get("kind", "")),
+        causes=causes,
+        retry_after=_seconds(response.headers.get("Retry-After")),
+    )
+    return KubernetesRefused(f"the API server answered {response.status}: {text}", status=status)
+
+
+def _seconds(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _brief(exc: BaseException) -> str:
+    """The innermost reason, in one line: urllib3 wraps it with the address of a Python object."""
+    reason = getattr(exc, "reason", None)
+    inner = reason if isinstance(reason, BaseException) else exc
+    text = str(inner).split(": ", 1)[-1] if "object at 0x" in str(inner) else str(inner)
+    return text.splitlines()[0] if text else type(inner).__name__

@@ -1,0 +1,141 @@
+"""Pods: read one, list a workload's, and trim the API's object to what is decided on.
+
+Source of the fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+from remediator.cluster.api import ApiServer, Json
+from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.model.pods import Container, LivePod, OwnerReference
+
+NO_LIMIT = 1 << 60
+"""At and above this many bytes a limit stands for "none" (2^63 less a page, 2^64-1)."""
+_NOT_FOUND = 404
+
+
+class Pods:
+    """The pods of one cluster."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+
+    def read(self, namespace: str, name: str) -> LivePod | None:
+        """The pod of that name now; None where there is none. Raises KubernetesError."""
+        try:
+            return parse_pod(self._api.get(pod_path(namespace, name)))
+        except KubernetesRefused as exc:
+            if exc.status.code == _NOT_FOUND:
+                return None
+            raise
+
+    def select(self, namespace: str, selector: str) -> tuple[tuple[LivePod, ...], str]:
+        """The pods that match a selector (in its API text form), and the list's resourceVersion."""
+        query = {"labelSelector": selector} if selector else {}
+        items, version = self._api.list(f"/api/v1/namespaces/{namespace}/pods", query)
+        return tuple(parse_pod(item) for item in items), version
+
+
+def pod_path(namespace: str, name: str) -> str:
+    """The API path of one pod."""
+    return f"/api/v1/namespaces/{namespace}/pods/{name}"
+
+
+def parse_pod(pod: Json) -> LivePod:
+    """The API's pod, trimmed. Raises KubernetesOdd where it lacks what every pod has."""
+    try:
+        return _parse(pod)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        name = (pod.get("metadata") or {}).get("name", "?")
+        message = f"pod {name}: the API server's object can't be understood: {exc!r}"
+        raise KubernetesOdd(message) from exc
+
+
+def parse_time(text: str | None) -> float | None:
+    """Seconds since the epoch of an API time."""
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def parse_memory(quantity: object) -> int | None:
+    """Bytes of a limit; None for no limit, however it is written."""
+    if quantity is None:
+        return None
+    value = int(parse_quantity(str(quantity)))  # type: ignore[no-untyped-call]
+    return value if 0 < value < NO_LIMIT else None
+
+
+def controller_of(metadata: Json) -> OwnerReference | None:
+    """The owner reference that says ``controller: true``."""
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller"):
+            return OwnerReference(owner["apiVersion"], owner["kind"], owner["name"], owner["uid"])
+    return None
+
+
+def _parse(pod: Json) -> LivePod:
+    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    ready, disrupted, scheduled = (conditions.get(kind) or {} for kind in ("Ready", "DisruptionTarget", "PodScheduled"))
+    group = (spec.get("schedulingGroup") or {}).get("podGroupName") or ""
+    return LivePod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        phase=status.get("phase", ""),
+        node=spec.get("nodeName", ""),
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+        controller=controller_of(metadata),
+        containers=tuple(_containers(spec, status)),
+        created_at=parse_time(metadata["creationTimestamp"]) or 0.0,
+        deleted_at=parse_time(metadata.get("deletionTimestamp")),
+        grace_period=int(spec.get("terminationGracePeriodSeconds") or 0),
+        ready_since=parse_time(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
+        disruption_target=_words(disrupted) if disrupted.get("status") == "True" else "",
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
+        pod_group=group or (metadata.get("labels") or {}).get("scheduling.x-k8s.io/pod-group", ""),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+    )
+
+
+def _containers(spec: Json, status: Json) -> Iterable[Container]:
+    """The containers that keep running: the plain ones, and init containers with ``restartPolicy: Always``."""
+    statuses = {s["name"]: s for key in ("containerStatuses", "initContainerStatuses") for s in status.get(key) or ()}
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    for container in [*sidecars, *spec["containers"]]:
+        seen = statuses.get(container["name"]) or {}
+        running = (seen.get("state") or {}).get("running") or {}
+        waiting = (seen.get("state") or {}).get("waiting") or {}
+        started_at = parse_time(running.get("startedAt"))
+        yield Container(
+            name=container["name"],
+            id=seen.get("containerID", "").partition("://")[2] if started_at is not None else "",
+            started_at=started_at,
+            memory_limit=parse_memory(_limit_in_force(container, seen)),
+            image=container.get("image", ""),
+            restarts=int(seen.get("restartCount") or 0),
+            waiting=_words(waiting),
+        )
+
+
+def _limit_in_force(container: Json, seen: Json) -> object:
+    """The status names the limit that the kernel has; only a server without that field leaves the spec to say.
+
+    Source: KEP-1287, in-place pod resize: ``status.containerStatuses[].resources`` is what is in force.
+    """
+    for holder in (seen, container):
+        resources = holder.get("resources")
+        if resources is not None:
+            return (resources.get("limits") or {}).get("memory")
+    return None
+
+
+def _words(condition: dict[str, Any]) -> str:
+    return ": ".join(filter(None, (condition.get("reason", ""), condition.get("message", ""))))

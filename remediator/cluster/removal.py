@@ -1,0 +1,108 @@
+"""The one place in the program that takes a pod away, and it demands the UID.
+
+Source: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/ and, for the answers,
+``pkg/registry/core/pod/storage/eviction.go`` of Kubernetes 1.36.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+from remediator.cluster.api import READ_TIMEOUT, ApiServer, Json
+from remediator.cluster.pods import pod_path
+from remediator.errors import KubernetesOdd, KubernetesRefused, KubernetesUnreachable, Status
+
+Fence: TypeAlias = Callable[[float], None]
+"""Called before each write with its time-out in seconds; raises NotLeader where the lease is too short for it."""
+
+_CREATED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 201, 403, 404, 409
+_TOO_MANY, _INTERNAL, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 500, 503, 504
+_BUDGET = "DisruptionBudget"
+
+
+class Answer(Enum):
+    """What the API server made of the request."""
+
+    ACCEPTED = auto()
+    GONE = auto()
+    CHANGED = auto()
+    """Another UID or resourceVersion: read again."""
+    CONTENTION = auto()
+    """The budget was being written: once more after a second."""
+    BUDGET = auto()
+    """The disruption budget says not now, or can't say."""
+    OVERLOAD = auto()
+    """Flow control or a server in trouble: after ``retry_after``."""
+    FORBIDDEN = auto()
+    REFUSED = auto()
+    UNKNOWN = auto()
+    """Whether it was carried out can't be told: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer with the server's own words; ``retry_after`` in seconds where the server named it."""
+
+    answer: Answer
+    words: str = ""
+    retry_after: int | None = None
+
+
+class Removal:
+    """Takes pods away, each write behind the fence."""
+
+    def __init__(self, api: ApiServer, *, fence: Fence) -> None:
+        self._api = api
+        self._fence = fence
+
+    def evict(
+        self, *, namespace: str, name: str, uid: str, resource_version: str, grace_period: int | None = None
+    ) -> Taken:
+        """Ask the Eviction API for exactly this instance as it was just read. Raises NotLeader."""
+        options: Json = {"preconditions": {"uid": uid, "resourceVersion": resource_version}}
+        if grace_period is not None:
+            options["gracePeriodSeconds"] = grace_period
+        body: Json = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": options,
+        }
+        self._fence(READ_TIMEOUT)
+        try:
+            self._api.write("evict", "POST", f"{pod_path(namespace, name)}/eviction", body)
+        except (KubernetesUnreachable, KubernetesOdd) as exc:
+            return Taken(Answer.UNKNOWN, str(exc))
+        except KubernetesRefused as exc:
+            return understand(exc.status)
+        return Taken(Answer.ACCEPTED)
+
+
+def understand(status: Status) -> Taken:
+    """The table of answers: only the cause ``DisruptionBudget`` makes a 429 the budget's."""
+    words = status.message
+    causes = {reason for reason, _ in status.causes}
+    match status.code:
+        case code if code == _NOT_FOUND:
+            answer = Answer.GONE
+        case code if code == _CONFLICT:
+            budget = status.kind.lower().startswith("poddisruptionbudget")
+            answer = Answer.CONTENTION if budget else Answer.CHANGED
+        case code if code == _TOO_MANY:
+            answer = Answer.BUDGET if _BUDGET in causes else Answer.OVERLOAD
+        case code if code == _FORBIDDEN:
+            budget = _BUDGET in causes or status.kind.lower().startswith("poddisruptionbudget")
+            answer = Answer.BUDGET if budget else Answer.FORBIDDEN
+        case code if code == _INTERNAL and "more than one PodDisruptionBudget" in words:
+            answer = Answer.BUDGET
+        case code if code == _UNAVAILABLE:
+            answer = Answer.OVERLOAD
+        case code if code == _GATEWAY_TIMEOUT or code >= _INTERNAL:
+            answer = Answer.UNKNOWN
+        case _:
+            answer = Answer.REFUSED
+    words = "; ".join(filter(None, (words, *(message for _, message in status.causes))))
+    return Taken(answer, words, status.retry_after)

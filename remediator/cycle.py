@@ -1,0 +1,201 @@
+"""One evaluation of one policy: nominate, judge, decide, and begin what may be done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from remediator.act.examine import Examination, Judged, Vetoed
+from remediator.act.remediations import Remediations
+from remediator.decide.journal import budget_left
+from remediator.detect.prometheus import Prometheus
+from remediator.detect.promql import Queries, compile_queries
+from remediator.detect.scope import Scope
+from remediator.errors import JournalError, MeasurementError, NotLeader, RemediatorError
+from remediator.model.measures import Breach, Candidate
+from remediator.model.pods import LivePod
+from remediator.model.remediations import Ledger
+from remediator.model.vocabulary import Evaluation, Gate
+from remediator.observe.logs import logger
+from remediator.observe.metrics import Metrics
+from remediator.observe.state import PolicyState, State
+from remediator.observe.voice import Voice
+from remediator.policy import Policy, PolicyFile
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the queries of one evaluation gave."""
+
+    outcome: Evaluation
+    series: int
+    coverage: float | None
+    candidates: tuple[Candidate, ...]
+
+
+class Cycle:
+    """Evaluates policies for as long as we lead."""
+
+    def __init__(
+        self,
+        *,
+        prometheus: Prometheus,
+        examination: Examination,
+        remediations: Remediations,
+        ledger: Callable[[], Ledger],
+        policies: Callable[[], PolicyFile],
+        scope: Scope,
+        state: State,
+        metrics: Metrics,
+        voice: Voice,
+        clock: Callable[[], float],
+    ) -> None:
+        self._prometheus = prometheus
+        self._examination = examination
+        self._remediations = remediations
+        self._ledger = ledger
+        self._policies = policies
+        self._scope = scope
+        self._state = state
+        self._metrics = metrics
+        self._voice = voice
+        self._clock = clock
+
+    def evaluate(self, name: str) -> Evaluation:
+        """Evaluate the policy of that name. Never raises: whatever goes wrong, nothing is taken and it is told."""
+        started = time.monotonic()
+        outcome = Evaluation.ERROR
+        try:
+            outcome = self._evaluate(name)
+        except NotLeader as exc:
+            logger().warning("evaluation ended", policy=name, outcome=outcome, error=str(exc))
+        except JournalError as exc:
+            outcome = Evaluation.HELD
+            self._state.holds(Gate.JOURNAL, active=True)
+            logger().error("evaluation held by the journal", policy=name, outcome=outcome, error=str(exc))
+        except RemediatorError as exc:
+            logger().error("evaluation failed", policy=name, outcome=outcome, error=str(exc))
+        except Exception:
+            # The one broad except of the program: a defect must not end the schedule, and must be seen.
+            logger().exception("evaluation failed by a defect", policy=name, outcome=outcome)
+        finally:
+            self._metrics.evaluated(name, outcome, time.monotonic() - started)
+        return outcome
+
+    def review(self) -> None:
+        """Between evaluations: adopt records that nobody works on, and look after open breakers. Never raises."""
+        try:
+            self._remediations.adopt()
+            self._remediations.review_breakers()
+            self._state.holds(Gate.JOURNAL, active=False)
+        except JournalError as exc:
+            self._state.holds(Gate.JOURNAL, active=True)
+            logger().error("held by the journal", error=str(exc))
+        except RemediatorError as exc:
+            logger().warning("the journal's records can't be looked after now", error=str(exc))
+        self._record()
+
+    def _evaluate(self, name: str) -> Evaluation:
+        policies = self._policies()
+        policy = policies.named(name)
+        if policy is None or not policy.enabled:
+            return Evaluation.SKIPPED
+        started = time.monotonic()
+        self._ledger()
+        self._state.holds(Gate.JOURNAL, active=False)
+        self._state.holds(Gate.PAUSED, active=policies.safety.paused)
+        at = int(self._clock())
+        measured = self._measure(policy, compile_queries(policy, policies.safety, self._scope), at)
+        breaches = self._judge(policy, measured.candidates, at)
+        begun = self._decide(policy, policies, breaches)
+        outcome = Evaluation.HELD if measured.outcome is Evaluation.OK and policies.safety.paused else measured.outcome
+        self._state.evaluated(name, PolicyState(self._clock(), len(breaches), measured.coverage))
+        self._record()
+        logger().info(
+            "evaluation",
+            policy=name,
+            outcome=outcome,
+            series=measured.series,
+            coverage=measured.coverage,
+            nominated=len(measured.candidates),
+            breaching=len(breaches),
+            begun=begun,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        return outcome
+
+    def _measure(self, policy: Policy, queries: Queries, at: int) -> Measured:
+        series = self._count(queries.fresh, at)
+        if series == 0:
+            seen = self._count(queries.present, at)
+            outcome = Evaluation.STALE if seen else Evaluation.NO_DATA
+            why = f"no sample is younger than {policy.max_sample_age} s" if seen else "the selector matches no series"
+            logger().warning(
+                "nothing was measured", policy=policy.name, outcome=outcome, why=why, query=queries.present
+            )
+            return Measured(outcome, 0, None, ())
+        coverage = self._prometheus.vector(queries.coverage, at=at)
+        named = self._prometheus.vector(queries.nominate, at=at)
+        candidates = {_candidate(policy, labels, queries.nominate) for labels, _ in named}
+        ordered = tuple(sorted(candidates, key=lambda one: (one.namespace, one.pod)))
+        return Measured(Evaluation.OK, series, coverage[0][1] if coverage else None, ordered)
+
+    def _count(self, query: str, at: int) -> int:
+        counted = self._prometheus.vector(query, at=at)
+        return int(counted[0][1]) if counted else 0
+
+    def _judge(self, policy: Policy, candidates: Sequence[Candidate], at: int) -> list[tuple[Breach, LivePod]]:
+        """The breaches among the candidates, the most urgent first."""
+        by_namespace: dict[str, list[str]] = {}
+        for candidate in candidates:
+            by_namespace.setdefault(candidate.namespace, []).append(candidate.pod)
+        breaches: list[tuple[Breach, LivePod]] = []
+        for namespace, names in by_namespace.items():
+            judged = self._examination.judged(policy, namespace=namespace, names=names, at=at)
+            for name, one in judged.items():
+                if isinstance(one.verdict, Breach) and one.pod is not None:
+                    breaches.append((one.verdict, one.pod))
+                else:
+                    self._leave(policy, namespace, name, one)
+        return sorted(breaches, key=lambda pair: pair[0].urgency, reverse=True)
+
+    def _leave(self, policy: Policy, namespace: str, name: str, judged: Judged) -> None:
+        if not isinstance(judged.verdict, Breach):
+            self._voice.vetoed((judged.verdict,), policy=policy.name, namespace=namespace, pod=name, breach=None)
+
+    def _decide(self, policy: Policy, policies: PolicyFile, breaches: Sequence[tuple[Breach, LivePod]]) -> int:
+        """Begin what no guard objects to; how many that were."""
+        begun = 0
+        for breach, pod in breaches:
+            answer = self._examination.guarded(breach, pod=pod, policy=policy, policies=policies, ledger=self._ledger())
+            result = answer if isinstance(answer, Vetoed) else self._remediations.begin(answer, breach, policy=policy)
+            if isinstance(result, Vetoed):
+                self._voice.vetoed(
+                    result.vetoes,
+                    policy=policy.name,
+                    namespace=breach.namespace,
+                    pod=breach.pod,
+                    breach=breach,
+                    workload=str(result.workload or ""),
+                )
+            else:
+                begun += 1
+        return begun
+
+    def _record(self) -> None:
+        """Show the journal as last known."""
+        try:
+            ledger = self._ledger()
+        except RemediatorError:
+            # It is logged where it stopped the work; here is only the picture of it.
+            return
+        self._state.recorded(ledger, budget_left(self._policies(), ledger, self._clock()))
+
+
+def _candidate(policy: Policy, labels: Mapping[str, str], query: str) -> Candidate:
+    namespace, pod = labels.get("namespace", ""), labels.get("pod", "")
+    if not namespace or not pod:
+        message = f"a series without namespace or pod was named by: {query}"
+        raise MeasurementError(message)
+    return Candidate(policy.name, namespace, pod)

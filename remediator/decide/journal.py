@@ -1,0 +1,127 @@
+"""Stage one: what the policy and the journal say. Costs no request."""
+
+from __future__ import annotations
+
+from remediator.model.measures import Breach, Veto
+from remediator.model.pods import LivePod
+from remediator.model.remediations import Ledger
+from remediator.model.vocabulary import Reason
+from remediator.model.workloads import WorkloadRef
+from remediator.policy import Policy, PolicyFile
+
+
+def policy_and_journal(
+    breach: Breach,
+    *,
+    pod: LivePod,
+    owner: WorkloadRef | None,
+    policy: Policy,
+    policies: PolicyFile,
+    ledger: Ledger,
+    now: float,
+) -> tuple[Veto, ...]:
+    """Every veto of this stage; ``now`` in seconds since the epoch."""
+    vetoes = (
+        paused(policies),
+        excluded_namespace(pod, policies),
+        not_matched(pod, owner, policy, policies),
+        in_flight(breach, owner, policy, ledger),
+        breaker_open(owner, ledger),
+        cooldown(owner, policy, ledger, now),
+        budget(policies, ledger, now),
+        concurrency(policies, ledger),
+    )
+    return tuple(veto for veto in vetoes if veto)
+
+
+def paused(policies: PolicyFile) -> Veto | None:
+    """The kill switch."""
+    if policies.safety.paused:
+        return Veto(Reason.PAUSED, "safety.paused is true")
+    return None
+
+
+def excluded_namespace(pod: LivePod, policies: PolicyFile) -> Veto | None:
+    """Namespaces that are never touched."""
+    if policies.safety.excludes(pod.namespace):
+        return Veto(Reason.EXCLUDED_NAMESPACE, f"safety.namespaces.exclude has {pod.namespace}")
+    return None
+
+
+def not_matched(pod: LivePod, owner: WorkloadRef | None, policy: Policy, policies: PolicyFile) -> Veto | None:
+    """A pod belongs to the first policy that matches it; the query could not see workload and labels."""
+    found = policies.owner(
+        namespace=pod.namespace,
+        pod=pod.name,
+        workload_kind=owner.kind if owner else None,
+        workload_name=owner.name if owner else None,
+        labels=pod.labels,
+    )
+    if found is None:
+        return Veto(Reason.NOT_MATCHED, f"no policy matches {owner or 'a pod without a workload'} and its labels")
+    if found.name != policy.name:
+        return Veto(Reason.NOT_MATCHED, f"it belongs to policy {found.name}, which comes first")
+    return None
+
+
+def in_flight(breach: Breach, owner: WorkloadRef | None, policy: Policy, ledger: Ledger) -> Veto | None:
+    """At most ``maxUnavailable`` pods of a workload at a time, and one record for a pod."""
+    if owner is None:
+        return None
+    others = ledger.in_flight_of(owner.uid)
+    if any(record.breach.uid == breach.uid for record in others):
+        return Veto(Reason.IN_FLIGHT, "this pod is being replaced")
+    if not others:
+        return None
+    allowed = policy.max_unavailable.of(max(record.baseline.wanted for record in others))
+    if len(others) >= allowed:
+        pods = ", ".join(sorted(record.breach.pod for record in others))
+        return Veto(Reason.IN_FLIGHT, f"{pods} of {owner} is being replaced, and maxUnavailable is {allowed}")
+    return None
+
+
+def breaker_open(owner: WorkloadRef | None, ledger: Ledger) -> Veto | None:
+    """After a failed replacement nothing more is taken."""
+    breaker = ledger.breakers.get(owner.uid) if owner else None
+    if breaker is None:
+        return None
+    record = breaker.record
+    detail = (
+        f"the replacement of {record.breach.pod} ended as {record.outcome}: {record.detail}; close it with "
+        f"remediator resume {breaker.workload.namespace} {breaker.workload}"
+    )
+    return Veto(Reason.BREAKER_OPEN, detail)
+
+
+def cooldown(owner: WorkloadRef | None, policy: Policy, ledger: Ledger, now: float) -> Veto | None:
+    """The pause between two pods of a workload; it begins anew when the earlier one is settled."""
+    times = [act.settled_at or act.at for act in ledger.acts if owner and act.workload_uid == owner.uid]
+    if not times:
+        return None
+    left = max(times) + policy.cooldown - now
+    if left > 0:
+        return Veto(Reason.COOLDOWN, f"{left:.0f} s of the cooldown of {owner} are left")
+    return None
+
+
+def budget(policies: PolicyFile, ledger: Ledger, now: float) -> Veto | None:
+    """So many actions in so much time, in the whole cluster."""
+    limit = policies.safety.budget
+    if budget_left(policies, ledger, now) <= 0:
+        return Veto(Reason.BUDGET, f"{limit.actions} actions within {limit.per} s are spent")
+    return None
+
+
+def budget_left(policies: PolicyFile, ledger: Ledger, now: float) -> int:
+    """How many actions the cluster-wide budget still allows now."""
+    limit = policies.safety.budget
+    spent = sum(1 for act in ledger.acts if act.spends and act.at > now - limit.per)
+    return max(limit.actions - spent, 0)
+
+
+def concurrency(policies: PolicyFile, ledger: Ledger) -> Veto | None:
+    """So many remediations at a time, in the whole cluster."""
+    limit = policies.safety.max_concurrent
+    if len(ledger.in_flight) >= limit:
+        return Veto(Reason.CONCURRENCY, f"{len(ledger.in_flight)} remediations are in flight, {limit} are allowed")
+    return None

@@ -1,0 +1,80 @@
+"""Stage two: what the pod itself says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from remediator.model.measures import Breach, Veto
+from remediator.model.pods import LivePod
+from remediator.model.vocabulary import ANNOTATIONS, Reason
+from remediator.model.workloads import REPLACEABLE, WorkloadRef
+
+OPT_OUT = f"{ANNOTATIONS}/opt-out"
+MIRROR = "kubernetes.io/config.mirror"
+
+
+def about_pod(breach: Breach, *, pod: LivePod, owner: WorkloadRef | None) -> tuple[Veto, ...]:
+    """Every veto of this stage."""
+    vetoes = (
+        opted_out(pod.annotations, f"pod {pod.name}"),
+        replaced(breach, pod),
+        terminating(pod),
+        not_running(pod),
+        unsupported_owner(pod, owner),
+        no_controller(pod, owner),
+    )
+    return tuple(veto for veto in vetoes if veto)
+
+
+def opted_out(annotations: Mapping[str, str], what: str) -> Veto | None:
+    """Our own mark: every value but ``false`` opts out, a misspelt ``ture`` as well."""
+    value = annotations.get(OPT_OUT)
+    if value is not None and value != "false":
+        return Veto(Reason.OPTED_OUT, f"{what} has the annotation {OPT_OUT}: {value!r}")
+    return None
+
+
+def replaced(breach: Breach, pod: LivePod) -> Veto | None:
+    """The pod that was measured is the pod that goes."""
+    if pod.uid != breach.uid:
+        return Veto(Reason.REPLACED_SINCE_SAMPLE, f"{breach.uid} was measured, {pod.uid} is there now")
+    return None
+
+
+def terminating(pod: LivePod) -> Veto | None:
+    """Somebody else is taking it already."""
+    if pod.terminating:
+        return Veto(Reason.TERMINATING, "its deletion has been asked for")
+    if pod.disruption_target:
+        return Veto(Reason.TERMINATING, f"it is about to be terminated: {pod.disruption_target}")
+    return None
+
+
+def not_running(pod: LivePod) -> Veto | None:
+    """Memory of a pod that does not run frees nothing."""
+    if pod.phase != "Running":
+        return Veto(Reason.NOT_RUNNING, f"its phase is {pod.phase or 'unknown'}")
+    return None
+
+
+def no_controller(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
+    """Nobody would make another one."""
+    if pod.controller is None:
+        return Veto(Reason.NO_CONTROLLER, "no controller would replace it")
+    if owner is None:
+        return Veto(Reason.NO_CONTROLLER, f"its {pod.controller.kind} {pod.controller.name} is gone")
+    return None
+
+
+def unsupported_owner(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
+    """Static pods, Jobs' pods and members of a group are nobody's to replace one by one."""
+    kind = pod.controller.kind if pod.controller else ""
+    if kind == "Node" or MIRROR in pod.annotations:
+        return Veto(Reason.UNSUPPORTED_OWNER, f"a static pod of node {pod.node}")
+    if kind == "Job":
+        return Veto(Reason.UNSUPPORTED_OWNER, "a pod of a Job, whose work would be lost")
+    if pod.pod_group:
+        return Veto(Reason.UNSUPPORTED_OWNER, f"a member of the pod group {pod.pod_group}")
+    if owner is not None and owner.kind not in REPLACEABLE:
+        return Veto(Reason.UNSUPPORTED_OWNER, f"this version can't wait for a replacement by a {owner.kind}")
+    return None

@@ -1,0 +1,332 @@
+"""Questions to Prometheus: the only importer of ``prometheus_api_client``.
+
+The client gives back ``data.result`` alone: warnings, partial answers and the error's text are lost, redirects
+are followed, the query goes into the URL, and nothing has a deadline. The session below closes all of that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import orjson
+import requests
+from prometheus_api_client import PrometheusConnect
+
+from remediator.bodies import BodyTooLarge, BodyTooLate, read_body
+from remediator.errors import (
+    PrometheusError,
+    PrometheusPartial,
+    PrometheusRefused,
+    PrometheusUnreachable,
+    SettingsError,
+)
+from remediator.model.measures import Series
+
+T = TypeVar("T")
+Observer: TypeAlias = Callable[[str, float, str], None]
+"""Called with outcome, seconds and, where it failed, the words of the failure, after each request."""
+
+MAX_BODY = 64 << 20
+CONNECT_TIMEOUT = 5.0
+_OK, _UNAUTHORIZED, _FORBIDDEN, _REDIRECT, _CLIENT_ERROR = 200, 401, 403, 300, 400
+_AT_ONCE = 8
+_OUTCOMES: Mapping[type[Exception], str] = {
+    PrometheusUnreachable: "unreachable",
+    PrometheusRefused: "refused",
+    PrometheusPartial: "partial",
+}
+_PARTIAL_WORDS = ("partial", "incomplete", "truncated")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """How to reach Prometheus. Credentials are files, read anew for each request, so that rotated ones work.
+
+    ``timeout`` is the deadline of a whole answer in seconds.
+    """
+
+    url: str
+    timeout: float = 30.0
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    token_file: Path | None = None
+    username: str = ""
+    password_file: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Access(url={self.address!r})"
+
+    @property
+    def address(self) -> str:
+        """The URL in one spelling: no slash at the end, no API path."""
+        url = self.url.strip().rstrip("/")
+        for suffix in ("/api/v1/query", "/api/v1", "/graph"):
+            url = url.removesuffix(suffix).rstrip("/")
+        return url
+
+
+class Prometheus:
+    """Instant queries, each of them answered whole and in time, or not at all."""
+
+    def __init__(self, access: Access, *, observe: Observer) -> None:
+        self._access = access
+        self._observe = observe
+        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return self._access.address
+
+    def vector(self, query: str, *, at: int) -> list[tuple[Mapping[str, str], float]]:
+        """The labels and value of each series at that whole second. Raises PrometheusError."""
+        return [(_labels(item), _number(_pair(item, "value"))) for item in self._ask(query, at)]
+
+    def matrix(self, query: str, *, at: int) -> list[Series]:
+        """The stored samples that a range selector gives at that whole second. Raises PrometheusError."""
+        found = []
+        for item in self._ask(query, at):
+            values = item.get("values")
+            if not isinstance(values, list):
+                raise _odd(self.address, "no samples where a range was asked for")
+            found.append(Series(_labels(item), tuple((_time(pair), _number(pair)) for pair in values)))
+        return found
+
+    def _ask(self, query: str, at: int) -> list[dict[str, Any]]:
+        started = time.monotonic()
+        outcome, words = "ok", ""
+        try:
+            result = self._in_time(lambda: self._request(query, at))
+        except (PrometheusError, SettingsError) as exc:
+            outcome, words = _OUTCOMES.get(type(exc), "error"), str(exc)
+            raise
+        finally:
+            self._observe(outcome, time.monotonic() - started, words)
+        if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
+            raise _odd(self.address, "the result is no list of series")
+        return result
+
+    def _request(self, query: str, at: int) -> list[dict[str, Any]]:
+        """One request on a connection of its own: evaluations are seconds apart, and no state is shared."""
+        with _Session(self._access) as session:
+            client = PrometheusConnect(url=self.address, session=session)
+            result: list[dict[str, Any]] = client.custom_query(query, params={"time": str(at)})
+            return result
+
+    def _in_time(self, request: Callable[[], T]) -> T:
+        """Wait no longer than the deadline, whatever holds the request up: name resolution, dripping headers.
+
+        A request that is given up goes on in its thread until its socket gives up too; at most a few do so at once.
+        """
+        if not self._slots.acquire(blocking=False):
+            message = f"Prometheus at {self.address}: {_AT_ONCE} requests are unanswered; not sending another"
+            raise PrometheusUnreachable(message)
+        results: list[T] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(request())
+            except BaseException as exc:  # noqa: BLE001  handed to the caller, whole
+                errors.append(exc)
+            finally:
+                self._slots.release()
+
+        thread = threading.Thread(target=run, name="prometheus-request", daemon=True)
+        thread.start()
+        thread.join(self._access.timeout + CONNECT_TIMEOUT)
+        if errors:
+            raise errors[0]
+        if not results:
+            message = f"Prometheus at {self.address} had not answered after {self._access.timeout:g} s"
+            raise PrometheusUnreachable(message)
+        return results[0]
+
+
+class _Answer:
+    """What the client looks at in a response."""
+
+    status_code = _OK
+    content = b""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+
+    def json(self) -> dict[str, Any]:
+        return self._body
+
+
+class _Session(requests.Session):
+    """Sends the parameters in the body, follows nothing, repeats nothing, and takes only whole answers."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__()
+        # Otherwise REQUESTS_CA_BUNDLE overrides ``verify``, and a netrc or proxy of the environment joins in.
+        self.trust_env = False
+        self._access = access
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # noqa: ARG002, ANN401
+        access = self._access
+        deadline = time.monotonic() + access.timeout
+        parameters = {**access.params, **kwargs["params"], "timeout": f"{max(int(access.timeout), 1)}s"}
+        try:
+            response = super().request(
+                "POST",
+                url,
+                data=parameters,
+                headers=self._request_headers(),
+                auth=self._basic(),
+                timeout=(CONNECT_TIMEOUT, access.timeout),
+                allow_redirects=False,
+                stream=True,
+                verify=str(access.ca_file) if access.ca_file else True,
+                cert=self._certificate(),
+            )
+        except (requests.RequestException, OSError) as exc:
+            message = f"Prometheus at {access.address} can't be reached: {_brief(exc)}"
+            raise PrometheusUnreachable(message) from exc
+        with response:
+            content = self._content(response, deadline)
+        return _Answer(_checked(access.address, response.status_code, content))
+
+    def _content(self, response: requests.Response, deadline: float) -> bytes:
+        response.raw.decode_content = True
+        try:
+            return read_body(response.raw, deadline=deadline, cap=MAX_BODY)
+        except BodyTooLarge as exc:
+            message = f"Prometheus at {self._access.address}: {exc}; the query matches too much"
+            raise PrometheusUnreachable(message) from exc
+        except BodyTooLate as exc:
+            message = f"Prometheus at {self._access.address}: {exc} ({self._access.timeout:g} s)"
+            raise PrometheusUnreachable(message) from exc
+        except Exception as exc:
+            # urllib3's exceptions come through raw reads untranslated, and importing urllib3 here is not ours to do.
+            message = f"Prometheus at {self._access.address} broke off its answer: {_brief(exc)}"
+            raise PrometheusUnreachable(message) from exc
+
+    def _request_headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "remediator", **self._access.headers}
+        if self._access.token_file:
+            headers["Authorization"] = f"Bearer {_secret(self._access.token_file)}"
+        return headers
+
+    def _basic(self) -> tuple[str, str] | None:
+        if not self._access.username:
+            return None
+        password = _secret(self._access.password_file) if self._access.password_file else ""
+        return self._access.username, password
+
+    def _certificate(self) -> str | tuple[str, str] | None:
+        cert, key = self._access.cert_file, self._access.key_file
+        if cert and key:
+            return str(cert), str(key)
+        return str(cert) if cert else None
+
+
+def _secret(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        message = f"the credential file {path} can't be read: {exc}; mount it, or change the setting that names it"
+        raise SettingsError(message) from exc
+    if not text or not text.isprintable():
+        message = f"the credential file {path} is empty or has control characters in it"
+        raise SettingsError(message)
+    return text
+
+
+def _checked(address: str, status: int, content: bytes) -> dict[str, Any]:
+    """The body, if it is a whole and successful answer."""
+    body = _json_object(content)
+    said = f"{body.get('errorType', 'error')}: {body.get('error')}" if body.get("error") else _excerpt(content)
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+        what = "does not accept our credentials" if status == _UNAUTHORIZED else "does not allow us to query"
+        message = f"Prometheus at {address} {what} ({status}): {said}"
+        raise PrometheusRefused(message, status=status)
+    if _REDIRECT <= status < _CLIENT_ERROR:
+        message = f"Prometheus at {address} redirects ({status}): set the URL that it redirects to"
+        raise PrometheusRefused(message, status=status)
+    if status != _OK:
+        message = f"Prometheus at {address} answered {status}: {said}"
+        raise PrometheusRefused(message, status=status)
+    if not body:
+        message = f"{address} answered with something that is not Prometheus' JSON: {said}"
+        raise PrometheusRefused(message, status=status)
+    if body.get("status") != "success":
+        message = f"Prometheus at {address} answered: {said}"
+        raise PrometheusRefused(message, status=status)
+    _refuse_partial(address, body)
+    data = body.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("result"), list):
+        raise _odd(address, "no data.result in the answer")
+    return body
+
+
+def _refuse_partial(address: str, body: Mapping[str, Any]) -> None:
+    infos = [i for i in body.get("infos") or () if any(word in str(i).lower() for word in _PARTIAL_WORDS)]
+    said = [*(body.get("warnings") or ()), *infos]
+    if body.get("isPartial"):
+        said.append("isPartial is true")
+    if said:
+        message = f"Prometheus at {address} says that its answer is not whole: {'; '.join(map(str, said))[:300]}"
+        raise PrometheusPartial(message)
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _labels(item: Mapping[str, Any]) -> Mapping[str, str]:
+    metric = item.get("metric")
+    return metric if isinstance(metric, dict) else {}
+
+
+def _pair(item: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401  whatever the server sent; checked by its readers
+    return item.get(key)
+
+
+def _time(pair: Any) -> float:  # noqa: ANN401
+    return _element(pair, 0)
+
+
+def _number(pair: Any) -> float:  # noqa: ANN401
+    """A sample's value; ``NaN`` and ``+Inf`` come through, for the judge to refuse."""
+    return _element(pair, 1)
+
+
+def _element(pair: Any, index: int) -> float:  # noqa: ANN401
+    try:
+        return float(pair[index])
+    except (TypeError, ValueError, IndexError, KeyError) as exc:
+        message = f"a sample in Prometheus' answer can't be read: {pair!r}"
+        raise PrometheusRefused(message, status=_OK) from exc
+
+
+def _odd(address: str, what: str) -> PrometheusError:
+    return PrometheusRefused(f"Prometheus at {address}: {what}", status=_OK)
+
+
+def _excerpt(content: bytes) -> str:
+    text = " ".join(content[:400].decode("utf-8", "replace").split())
+    return text[:160] or "an empty body"
+
+
+def _brief(exc: BaseException) -> str:
+    """The innermost reason in one line, without addresses of Python objects."""
+    inner: BaseException = exc
+    while (cause := inner.__cause__ or inner.__context__) is not None and cause is not inner:
+        inner = cause
+    text = str(inner).splitlines()[0] if str(inner) else type(inner).__name__
+    return text.split("object at 0x")[-1].split(": ", 1)[-1] if "object at 0x" in text else text

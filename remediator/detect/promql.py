@@ -1,0 +1,128 @@
+"""From a policy to PromQL: pure, and escaped, so that no name in a policy can change what is asked.
+
+Only range selectors over stored samples are used: cAdvisor's samples carry their own timestamps, so no staleness
+marker is written when a container dies, and an instant query shows it for five more minutes.
+Source: https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from remediator.detect.scope import Scope
+from remediator.policy import Policy, Quantity, Safety, ShareOfLimit
+
+METRIC = "container_memory_working_set_bytes"
+_NO_LIMIT = "2^60"
+_LIMITS = ("kube_pod_container_resource_limits", "kube_pod_init_container_resource_limits")
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The queries of one policy.
+
+    ``nominate`` names the pods that may be over, ``fresh`` counts the series with a sample that is young enough,
+    ``present`` those that Prometheus shows at all, ``coverage`` is measured over running pods.
+    """
+
+    nominate: str
+    fresh: str
+    present: str
+    coverage: str
+
+
+def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
+    """The queries of a policy within a scope."""
+    selected = f"{METRIC}{{{_matchers(policy, safety, scope)}}}"
+    low = f"min_over_time({selected}[{policy.for_seconds}s])"
+    by_container = f"max by (namespace,pod,container) ({low})"
+    match policy.threshold:
+        case Quantity(bytes=threshold):
+            nominate = f"sum by (namespace,pod) ({by_container}) > {threshold}"
+        case ShareOfLimit(percent=percent):
+            limits = _limits(policy, safety, scope)
+            share = f"{by_container} / on (namespace,pod,container) ({limits} > 0 < {_NO_LIMIT})"
+            nominate = f"{share} > {float(percent) / 100!r}"
+    recent = f"last_over_time({selected}[{policy.max_sample_age}s])"
+    measured = f"count(count by (namespace,pod) ({recent}))"
+    return Queries(
+        nominate=nominate,
+        fresh=f"count({recent})",
+        present=f"count({selected})",
+        coverage=f"{measured} / count({_running(policy, safety, scope)})",
+    )
+
+
+def samples_query(policy: Policy, scope: Scope, *, namespace: str, pods: Iterable[str]) -> str:
+    """The stored samples of some pods of one namespace, from before the start of ``for`` on."""
+    names = "|".join(_re2_quoted(pod) for pod in sorted(pods))
+    matchers = _joined(
+        scope.selector,
+        scope.matchers,
+        f"namespace={quoted(namespace)}",
+        f"pod=~{quoted(names)}",
+        _alternatives("container", policy.match.containers),
+    )
+    return f"{METRIC}{{{matchers}}}[{policy.for_seconds + scope.range_margin}s]"
+
+
+def quoted(text: str) -> str:
+    """A PromQL string: backslash, quote and line breaks escaped."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
+
+
+def _matchers(policy: Policy, safety: Safety, scope: Scope) -> str:
+    return _joined(
+        scope.selector,
+        scope.matchers,
+        _alternatives("namespace", policy.match.namespaces),
+        _alternatives("namespace", safety.excluded_namespaces, operator="!~"),
+        _alternatives("pod", policy.match.pods),
+        _alternatives("container", policy.match.containers),
+    )
+
+
+def _limits(policy: Policy, safety: Safety, scope: Scope) -> str:
+    """The limits by namespace, pod and container, under the names that the measurements use."""
+    renamed = {ours: scope.limits_labels.get(ours, ours) for ours in ("namespace", "pod", "container")}
+    matchers = _joined(
+        'resource="memory"',
+        scope.matchers,
+        _alternatives(renamed["namespace"], policy.match.namespaces),
+        _alternatives(renamed["namespace"], safety.excluded_namespaces, operator="!~"),
+        _alternatives(renamed["pod"], policy.match.pods),
+    )
+    series = " or ".join(f"{name}{{{matchers}}}" for name in _LIMITS)
+    for ours, theirs in renamed.items():
+        if ours != theirs:
+            series = f'label_replace({series}, {quoted(ours)}, "$1", {quoted(theirs)}, "(.*)")'
+    return f"max by (namespace,pod,container) ({series})"
+
+
+def _running(policy: Policy, safety: Safety, scope: Scope) -> str:
+    namespace, pod = (scope.limits_labels.get(ours, ours) for ours in ("namespace", "pod"))
+    matchers = _joined(
+        'phase="Running"',
+        scope.matchers,
+        _alternatives(namespace, policy.match.namespaces),
+        _alternatives(namespace, safety.excluded_namespaces, operator="!~"),
+        _alternatives(pod, policy.match.pods),
+    )
+    return f"count by ({namespace},{pod}) (kube_pod_status_phase{{{matchers}}} == 1)"
+
+
+def _alternatives(label: str, patterns: Iterable[str], *, operator: str = "=~") -> str:
+    """A matcher for any of the regular expressions; Prometheus anchors the whole of it."""
+    grouped = "|".join(f"(?:{pattern})" for pattern in patterns)
+    return f"{label}{operator}{quoted(grouped)}" if grouped else ""
+
+
+def _joined(*matchers: str) -> str:
+    return ",".join(matcher.strip().strip(",") for matcher in matchers if matcher.strip().strip(","))
+
+
+def _re2_quoted(name: str) -> str:
+    """A pod's name as a regular expression; names hold only letters, digits, dashes and dots."""
+    return name.replace(".", "\\.")

@@ -1,0 +1,71 @@
+"""What was measured: candidates, samples, and the breach that is made of them, or the reason for none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from remediator.model.vocabulary import Reason, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pod that one query over everything has named; it may be one too many."""
+
+    policy: str
+    namespace: str
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series as Prometheus stored it: all labels, and (seconds since the epoch, bytes) in order of time."""
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A live pod that is over its threshold, with everything that "why did it take my pod" asks for.
+
+    ``value`` is the newest value in bytes; ``threshold`` the bytes above which the pod is over (for a share:
+    that share of ``limit``); ``limit`` the bytes in force, None for a sum over containers without limits;
+    ``share`` is value / limit. ``container`` is empty where the sum over all containers counts.
+    """
+
+    policy: str
+    namespace: str
+    pod: str
+    uid: str
+    node: str
+    container: str
+    value: float
+    threshold: float
+    threshold_text: str
+    limit: int | None
+    unit: Unit
+    query: str
+    sample_time: float
+    over_since: float
+
+    @property
+    def share(self) -> float | None:
+        """The value as a share of the limit in force; None where there is no limit."""
+        return self.value / self.limit if self.limit else None
+
+    @property
+    def urgency(self) -> tuple[float, float]:
+        """The larger, the more urgent: nearest to the limit first, then highest over the threshold."""
+        return (self.share or 0.0, self.value / self.threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """One reason to leave a pod alone, with one sentence for people."""
+
+    reason: Reason
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"

@@ -1,0 +1,90 @@
+"""The closed sets of words: every metric label, log field and record uses one of these."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+ANNOTATIONS = "remediator.dev"
+"""The prefix of every annotation that we read or write."""
+
+
+class Action(StrEnum):
+    """What is done about a pod that is over its threshold."""
+
+    EVICT = "evict"
+    SURGE = "surge"
+    DELETE = "delete"
+    NOTIFY = "notify"
+
+
+class Reason(StrEnum):
+    """Why a pod over its threshold is left alone; ``judge`` and ``decide`` share the set."""
+
+    OPTED_OUT = "opted-out"
+    EXCLUDED_NAMESPACE = "excluded-namespace"
+    NOT_MATCHED = "not-matched"
+    GONE = "gone"
+    TERMINATING = "terminating"
+    NOT_RUNNING = "not-running"
+    REPLACED_SINCE_SAMPLE = "replaced-since-sample"
+    SAMPLE_GAP = "sample-gap"
+    BELOW_THRESHOLD = "below-threshold"
+    RECOVERING = "recovering"
+    NO_CONTROLLER = "no-controller"
+    UNSUPPORTED_OWNER = "unsupported-owner"
+    WORKLOAD_NOT_READY = "workload-not-ready"
+    ROLLOUT_IN_PROGRESS = "rollout-in-progress"
+    IN_FLIGHT = "in-flight"
+    COOLDOWN = "cooldown"
+    BUDGET = "budget"
+    CONCURRENCY = "concurrency"
+    PAUSED = "paused"
+    BREAKER_OPEN = "breaker-open"
+    DISRUPTION_BUDGET = "disruption-budget"
+
+
+class Outcome(StrEnum):
+    """How a remediation ended."""
+
+    REPLACED = "replaced"
+    SCALED_DOWN = "scaled-down"
+    ROLLED_OUT = "rolled-out"
+    OWNER_GONE = "owner-gone"
+    SUPERSEDED = "superseded"
+    BLOCKED = "blocked"
+    CALLED_OFF = "called-off"
+    NOT_READY = "not-ready"
+    STUCK_TERMINATING = "stuck-terminating"
+    FAILED = "failed"
+
+
+OPENS_BREAKER = frozenset({Outcome.NOT_READY, Outcome.FAILED})
+"""After these nothing more is taken from the workload until somebody, or the replacement, says so."""
+
+GIVES_BACK = frozenset({Outcome.BLOCKED, Outcome.SUPERSEDED, Outcome.CALLED_OFF})
+"""Nothing was taken by us, so the cluster-wide budget is given back; the workload's cooldown stays."""
+
+
+class Evaluation(StrEnum):
+    """How one evaluation of one policy ended."""
+
+    OK = "ok"
+    NO_DATA = "no-data"
+    STALE = "stale"
+    HELD = "held"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+class Gate(StrEnum):
+    """What holds all action at once."""
+
+    PAUSED = "paused"
+    JOURNAL = "journal"
+
+
+class Unit(StrEnum):
+    """What a value and its threshold are counted in."""
+
+    BYTES = "bytes"
+    RATIO = "ratio"

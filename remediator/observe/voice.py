@@ -1,0 +1,92 @@
+"""Telling of remediations: each step one log line with everything that "why did it take my pod" asks for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from remediator.model.measures import Breach, Veto
+from remediator.model.remediations import Remediation
+from remediator.model.vocabulary import OPENS_BREAKER, Outcome, Reason
+from remediator.observe.logs import logger
+from remediator.observe.metrics import Metrics
+
+
+class Voice:
+    """The log and the metrics together."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def step(self, record: Remediation, event: str, **words: object) -> None:
+        """One step of a remediation."""
+        log = logger().warning if event == "failed" else logger().info
+        log(f"remediation {event}", **_about(record), **words)
+
+    def settled(self, record: Remediation) -> None:
+        """Its end."""
+        self._metrics.settled(record)
+        seconds = {
+            "seconds_to_available": _between(record.taken_at, record.available_at),
+            "seconds_in_all": _between(record.intended_at, record.settled_at),
+        }
+        log = logger().info if record.outcome is Outcome.REPLACED else logger().warning
+        log(
+            "remediation settled",
+            **_about(record),
+            outcome=record.outcome,
+            detail=record.detail,
+            replacement=record.replacement,
+            memory_after=record.after,
+            breaker_opened=record.outcome in OPENS_BREAKER,
+            **seconds,
+        )
+
+    def vetoed(
+        self,
+        vetoes: tuple[Veto, ...],
+        *,
+        policy: str,
+        namespace: str,
+        pod: str,
+        breach: Breach | None,
+        workload: str = "",
+    ) -> None:
+        """A pod was left alone, for these reasons."""
+        for veto in vetoes:
+            self._metrics.vetoed(policy, veto.reason)
+        reasons = [veto.reason for veto in vetoes]
+        # A pod of another policy's, or one that is not over, is no news.
+        quiet = breach is None or reasons == [Reason.NOT_MATCHED]
+        log = logger().debug if quiet else logger().info
+        known = measured(breach) if breach else {"policy": policy, "namespace": namespace, "pod": pod}
+        log("left alone", **known, workload=workload, reasons=reasons, detail="; ".join(v.detail for v in vetoes))
+
+
+def measured(breach: Breach) -> dict[str, Any]:
+    """The fields of a breach, for a log line; times in UTC."""
+    return {
+        "policy": breach.policy,
+        "namespace": breach.namespace,
+        "pod": breach.pod,
+        "uid": breach.uid,
+        "node": breach.node,
+        "container": breach.container,
+        "value": breach.value,
+        "limit": breach.limit,
+        "share": None if breach.share is None else round(breach.share, 4),
+        "threshold": breach.threshold,
+        "threshold_text": breach.threshold_text,
+        "unit": breach.unit,
+        "sample_time": datetime.fromtimestamp(breach.sample_time, UTC).isoformat(),
+        "query": breach.query,
+    }
+
+
+def _about(record: Remediation) -> dict[str, Any]:
+    about = {"remediation_id": record.id, "epoch": record.epoch, "action": record.action}
+    return {**about, "workload": str(record.workload), **measured(record.breach)}
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round(end - start, 3)
