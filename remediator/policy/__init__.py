@@ -7,15 +7,9 @@ and :class:`PolicyWatch` does I/O.
 """
 
 from remediator.policy.loader import load, parse
-from remediator.policy.policies import (
-    Budget,
-    CountOrPercent,
-    Match,
-    Policy,
-    PolicyFile,
-    Safety,
-    WorkloadMatch,
-)
+from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, PolicyFile, Safety, WorkloadMatch
+from remediator.policy.reach import never_reached
+from remediator.policy.schema import json_schema
 from remediator.policy.thresholds import Quantity, ShareOfLimit, Threshold
 from remediator.policy.watch import PolicyWatch
 
@@ -31,6 +25,8 @@ __all__ = [
     "ShareOfLimit",
     "Threshold",
     "WorkloadMatch",
+    "json_schema",
     "load",
+    "never_reached",
     "parse",
 ]

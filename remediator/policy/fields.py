@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action
 from remediator.policy import written
-from remediator.policy.durations import DAY
+from remediator.policy.durations import DAY, HOUR
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
 from remediator.policy.thresholds import Threshold, parse_threshold
 from remediator.policy.unsupported import ACTIONS
@@ -25,6 +25,7 @@ SENTENCE = "remediator_sentence"
 """The type of pydantic error that already holds our own sentence, under the same word in its context."""
 
 _DURATION = {"type": "string", "pattern": r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "minLength": 2}
+_THRESHOLD = r"^\s*\+?[0-9.]+\s*([KMGTPE]i|[kMGTPE]|%\s*of\s+limit)\s*$"
 
 
 def _ours(read: Callable[[object], Any]) -> Callable[[object], Any]:
@@ -48,8 +49,7 @@ def _integer(low: int, high: int) -> WithJsonSchema:
 
 
 _FORCE = (
-    "is a force deletion: Kubernetes forgets the pod before its processes have ended, "
-    "and two of them may write at once"
+    "is a force deletion: Kubernetes forgets the pod before its processes have ended, and two of them may write at once"
 )
 
 Name = Annotated[str, _read(written.name), WithJsonSchema({"type": "string", "pattern": f"^{written.NAME}$"})]
@@ -68,18 +68,14 @@ Namespaces = Annotated[
     WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minLength": 1}),
 ]
 Workload = Annotated[
-    WorkloadMatch,
-    _read(written.workload),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Z][A-Za-z0-9]*/.+$"}),
+    WorkloadMatch, _read(written.workload), WithJsonSchema({"type": "string", "pattern": "^[A-Z][A-Za-z0-9]*/.+$"})
 ]
-Selector = Annotated[
-    LabelSelector, _read(written.selector), WithJsonSchema({"type": "string", "minLength": 1})
-]
+Selector = Annotated[LabelSelector, _read(written.selector), WithJsonSchema({"type": "string", "minLength": 1})]
 Signal = Annotated[str, _read(written.signal), WithJsonSchema({"const": "working_set"})]
 MemoryThreshold = Annotated[
     Threshold,
     _read(parse_threshold),
-    WithJsonSchema({"type": "string", "examples": ["20Gi", "90% of limit"]}),
+    WithJsonSchema({"type": "string", "pattern": _THRESHOLD, "examples": ["20Gi", "90% of limit"]}),
 ]
 WhatIsDone = Annotated[
     Action,
@@ -93,6 +89,7 @@ Unavailable = Annotated[
 ]
 Positive = Annotated[int, _read(written.duration(low=1, high=DAY)), WithJsonSchema(_DURATION)]
 Pause = Annotated[int, _read(written.duration(low=0, high=DAY)), WithJsonSchema(_DURATION)]
+Age = Annotated[int, _read(written.duration(low=1, high=HOUR)), WithJsonSchema(_DURATION)]
 Grace = Annotated[int, _read(written.duration(low=1, high=DAY, too_low=_FORCE)), WithJsonSchema(_DURATION)]
 Concurrency = Annotated[
     int,
@@ -134,7 +131,7 @@ class DefaultFields(Fields):
 
     threshold: MemoryThreshold | None = None
     for_seconds: Positive | None = Field(default=None, alias="for")
-    max_sample_age: Positive | None = None
+    max_sample_age: Age | None = None
     every: Positive | None = None
     jitter: Pause | None = None
     action: WhatIsDone | None = None
