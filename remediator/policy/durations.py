@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 
-DAY = 86_400
+HOUR = 3600
+DAY = 24 * HOUR
 MAX_SECONDS = 366 * DAY
 """Longer than this is a slip of the pen, in seconds."""
 
-_UNITS = {"d": DAY, "h": 3600, "m": 60, "s": 1}
+_UNITS = {"d": DAY, "h": HOUR, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 _FRACTION = re.compile(r"(?P<number>[0-9]{1,6}\.[0-9]{1,6})(?P<unit>[dhms])")
 _NO_UNIT = re.compile(r"[0-9]{1,9}")
@@ -29,9 +30,7 @@ def parse_duration(text: str) -> int:
     matched = _DURATION.fullmatch(text) if 0 < len(text) <= _LONGEST else None
     if matched is None:
         raise ValueError(_complaint(text))
-    seconds = sum(
-        int(count) * unit for count, unit in zip(matched.groups(default="0"), _UNITS.values(), strict=True)
-    )
+    seconds = sum(int(count) * unit for count, unit in zip(matched.groups(default="0"), _UNITS.values(), strict=True))
     if seconds > MAX_SECONDS:
         message = f"{text!r} is longer than a year; write a shorter one, such as 1h"
         raise ValueError(message)

@@ -8,10 +8,13 @@ import stat
 from remediator.errors import PolicyError, Problem
 from remediator.policy import resolve, source
 from remediator.policy.fields import DefaultFields, FileFields, PolicyFields, SafetyFields
-from remediator.policy.nodes import Listing, Mapping, Place
+from remediator.policy.nodes import Listing, Mapping, Node, Place, locate
 from remediator.policy.policies import PolicyFile
 from remediator.policy.resolve import Written
 from remediator.policy.sections import Problems, Section, keys, read_section, report_unknown
+
+MAX_EXPRESSIONS = 2000
+"""So many lie in all the lists of a file's matches at most; each takes up to 2 ms to compile."""
 
 
 def load(path: str | os.PathLike[str], *, sample_interval: int, own_namespace: str = "") -> PolicyFile:
@@ -52,8 +55,7 @@ def parse(
     for one in written:
         resolve.check(one, sample_interval=sample_interval, problems=problems)
     _check_names(written, problems)
-    if problems:
-        raise PolicyError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+    problems.raise_if_any()
     resolved = resolve.safety(safety.fields)
     return PolicyFile(
         policies=tuple(resolve.policy(one, sample_interval=sample_interval) for one in written),
@@ -67,15 +69,15 @@ def _policies(root: Mapping, problems: Problems) -> list[Written]:
         defaults = Section(defaults.fields, defaults.node, frozenset(keys(DefaultFields)))
     node = root.entries.get("policies")
     if node is None and "policies" not in root.unusable:
-        problems.add(
-            root.place, "there are no policies; write `policies:` and a list below it", path="policies"
-        )
+        problems.add(root.place, "there are no policies; write `policies:` and a list below it", path="policies")
     elif isinstance(node, Listing):
-        if not node.items and not any(problem.path.startswith("policies[") for problem in problems):
+        if not node.items:
             problems.add(
-                node.place,
-                "the list is empty; write one policy at least, or `safety: {paused: true}` with it",
+                node.place, "the list is empty; write one policy at least, or `safety: {paused: true}` with it"
             )
+        if sum(_expressions(item) for item in node.items) > MAX_EXPRESSIONS:
+            problems.add(node.place, f"more than {MAX_EXPRESSIONS} expressions in all; write fewer, wider ones")
+            return []
         return [
             Written(read_section(PolicyFields, item, name="policies", problems=problems), defaults)
             for item in node.items
@@ -83,6 +85,12 @@ def _policies(root: Mapping, problems: Problems) -> list[Written]:
     elif node is not None:
         problems.add(node.place, "this must be a list; begin each policy with `- name: `")
     return []
+
+
+def _expressions(item: Node) -> int:
+    match = locate(item, ("match",))
+    lists = match.entries.values() if isinstance(match, Mapping) else ()
+    return sum(len(node.items) for node in lists if isinstance(node, Listing))
 
 
 def _check_names(written: list[Written], problems: Problems) -> None:
@@ -93,9 +101,7 @@ def _check_names(written: list[Written], problems: Problems) -> None:
             continue
         place = one.policy.place("name")
         if name in seen:
-            message = (
-                f"another policy is called {name} as well (line {seen[name].line}); give each its own name"
-            )
+            message = f"another policy is called {name} as well (line {seen[name].line}); give each its own name"
             problems.add(place, message)
         else:
             seen[name] = place

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 LONGEST = 1000
 """The most characters that one expression may have."""
 
-_MEMORY = 1 << 20
+_MEMORY = 1 << 17  # a name's expression needs a hundredth; more would let \pL{900} take long to be refused
 _ONE_BYTE = re.compile(r"(?:^|[^\\])(?:\\\\)*\\C")
 _GLOB_TAIL = re.compile(r"[a-z0-9]-\*$")
 
@@ -28,10 +28,8 @@ class Pattern:
     def __init__(self, text: str) -> None:
         """Raises ValueError with one sentence for a person, which holds RE2's own complaint."""
         _refuse_slips(text)
-        _compile(text)
         self.text = text
-        # Prometheus wraps an expression in just this way; `a\Qb` is valid alone and swallows the `)` here.
-        self._compiled = _compile(f"^(?s:{text})$", shown=text)
+        self._compiled = _anchored(text)
 
     def matches(self, name: str) -> bool:
         """Say whether the expression matches the whole of a name."""
@@ -57,7 +55,19 @@ def any_matches(patterns: tuple[Pattern, ...], name: str) -> bool:
     return any(pattern.matches(name) for pattern in patterns)
 
 
-def _compile(text: str, *, shown: str | None = None) -> Any:  # noqa: ANN401  (re2 has no types)
+def _anchored(text: str) -> Any:  # noqa: ANN401  (re2 has no types)
+    try:
+        # Prometheus wraps an expression in just this way; `a\Qb` is valid alone and swallows the `)` here.
+        wrapped = _compile(f"^(?s:{text})$", shown=text)
+    except ValueError:
+        _compile(text, shown=text)  # its complaint does not speak of what we have put around the text
+        raise
+    if ")" in text:
+        _compile(text, shown=text)  # `a)(b` is valid only with what we have put around it
+    return wrapped
+
+
+def _compile(text: str, *, shown: str) -> Any:  # noqa: ANN401  (re2 has no types)
     options = re2.Options()
     options.log_errors = False  # or RE2 writes its complaint to the process' stderr, past the log
     options.max_mem = _MEMORY
@@ -67,7 +77,6 @@ def _compile(text: str, *, shown: str | None = None) -> Any:  # noqa: ANN401  (r
     except re2.error as exc:
         reason = exc.args[0] if exc.args else "not understood"
         reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        shown = shown or text
         message = f"{_shown(shown)} is not a regular expression for RE2 ({reason}); {_hint(shown, reason)}"
         raise ValueError(message) from exc
 

@@ -190,11 +190,7 @@ class PolicyFile:
         # not hand its pods to a harsher one further down.
         for policy in self.policies:
             if policy.matches(
-                namespace=namespace,
-                pod=pod,
-                workload_kind=workload_kind,
-                workload_name=workload_name,
-                labels=labels,
+                namespace=namespace, pod=pod, workload_kind=workload_kind, workload_name=workload_name, labels=labels
             ):
                 return policy
         return None

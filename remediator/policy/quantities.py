@@ -27,9 +27,7 @@ _QUANTITY = re.compile(
     r"(?P<number>\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
     r"(?:[eE](?P<exponent>[+-]?[0-9]{1,3})|(?P<suffix>[A-Za-z]{0,2}))"
 )
-_ALMOST = re.compile(
-    r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<letter>[kKmMgGtTpPeE])\s*(?P<binary>[iI]?)[bB]?\s*"
-)
+_ALMOST = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<letter>[kKmMgGtTpPeE])\s*(?P<binary>[iI]?)[bB]?\s*")
 _LONGEST = 64
 
 

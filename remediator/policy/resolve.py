@@ -128,10 +128,7 @@ def safety(written: SafetyFields) -> Safety:
     return Safety(
         excluded_namespaces=EXCLUDED_NAMESPACES if excluded is None else excluded,
         max_concurrent=written.max_concurrent or MAX_CONCURRENT,
-        budget=Budget(
-            actions=(budget and budget.actions) or BUDGET.actions,
-            per=(budget and budget.per) or BUDGET.per,
-        ),
+        budget=Budget(actions=(budget and budget.actions) or BUDGET.actions, per=(budget and budget.per) or BUDGET.per),
         paused=written.paused or False,
     )
 
@@ -139,13 +136,9 @@ def safety(written: SafetyFields) -> Safety:
 def _check_missing(written: Written, problems: Problems) -> None:
     place = written.policy.node.place
     if written.policy.fields.name is None and "name" not in written.policy.broken:
-        problems.add(
-            place, "the policy has no name; write such as name: iot-server", path=f"{place.path}.name"
-        )
+        problems.add(place, "the policy has no name; write such as name: iot-server", path=f"{place.path}.name")
     if written.value("threshold") is None and written.is_known("threshold"):
-        message = (
-            "neither the policy nor the defaults have a threshold; write such as threshold: 90% of limit"
-        )
+        message = "neither the policy nor the defaults have a threshold; write such as threshold: 90% of limit"
         problems.add(place, message, path=f"{place.path}.threshold")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from remediator.errors import Problem
+from remediator.errors import PolicyError, Problem
 from remediator.policy import unsupported
 from remediator.policy.fields import (
     SENTENCE,
@@ -26,21 +26,20 @@ from remediator.policy.words import describe, nearest
 
 Model = TypeVar("Model", bound=Fields)
 
-_NESTED: dict[str, type[Fields]] = {
-    "match": MatchFields,
-    "namespaces": NamespaceFields,
-    "budget": BudgetFields,
-}
+_NESTED: dict[str, type[Fields]] = {"match": MatchFields, "namespaces": NamespaceFields, "budget": BudgetFields}
 _HOMES: dict[str, type[Fields]] = {
-    "each policy": PolicyFields,
-    "`match`": MatchFields,
-    "`safety`": SafetyFields,
-    "`safety.budget`": BudgetFields,
-    "`safety.namespaces`": NamespaceFields,
-    "the file, not indented": FileFields,
+    "in each policy": PolicyFields,
+    "under `match`": MatchFields,
+    "under `safety`": SafetyFields,
+    "under `safety.budget`": BudgetFields,
+    "under `safety.namespaces`": NamespaceFields,
+    "at the top level, not indented": FileFields,
 }
 _GUESSES = 200
 """After so many problems no more nearest words are looked for: they take time, and nobody reads them."""
+
+_SHOWN = 500
+"""More problems than this mean that the file is not a policy file, and would flood the log."""
 
 
 class Problems(list[Problem]):
@@ -57,6 +56,18 @@ class Problems(list[Problem]):
         if problem not in self._noted:
             self._noted.add(problem)
             self.append(problem)
+
+    def raise_if_any(self) -> None:
+        """Raise PolicyError with the problems in the order of the file, if there are any."""
+        if not self:
+            return
+        ordered = sorted(self, key=lambda problem: (problem.line, problem.column))
+        shown = ordered[:_SHOWN]
+        if len(ordered) > _SHOWN:
+            next_one = ordered[_SHOWN]
+            message = f"{len(ordered) - _SHOWN} more problems from here on; mend those above first"
+            shown.append(Problem(self.file, next_one.line, next_one.column, "", message))
+        raise PolicyError(shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +118,14 @@ def report_unknown(place: Place, key: str, *, known: tuple[str, ...], problems: 
     problems.add(place, f"there is no such key here; {fix}")
 
 
-def _report(
-    error: ErrorDetails, model: type[Fields], node: Mapping, *, name: str, problems: Problems
-) -> None:
+def _report(error: ErrorDetails, model: type[Fields], node: Mapping, *, name: str, problems: Problems) -> None:
     loc = error["loc"]
     if error["type"] == "extra_forbidden":
         holder = locate(node, loc[:-1])
         key = str(loc[-1])
         place = holder.keys.get(key, holder.place) if isinstance(holder, Mapping) else holder.place
         if len(loc) == 1 and key in unsupported.FIELDS.get(name, ()):
-            problems.add(place, f"`{unsupported.not_yet(key).replace(' ', '` ', 1)}; remove it")
+            problems.add(place, f"{unsupported.not_yet(f'`{key}`')}; remove it")
         elif model is DefaultFields and key in keys(PolicyFields):
             problems.add(place, f"`{key}` can't be a default; write it in each policy")
         else:
@@ -141,7 +150,7 @@ def _not_a_mapping(node: Node) -> str:
 def _fix(key: str, known: tuple[str, ...]) -> str:
     for home, model in _HOMES.items():
         if key in keys(model):
-            return f"it belongs into {home}"
+            return f"it belongs {home}"
     if guess := nearest(key, known):
         return f"write {guess}"
     return f"the keys here are {', '.join(known)}"

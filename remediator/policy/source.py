@@ -112,10 +112,11 @@ class _Frame:
                 self.entries[self.pending.name] = node
         self.pending = None
 
-    def close(self) -> Node:
+    def close(self) -> Node | None:
+        """Give the finished node; None for a list of nothing but unusable items, which is not an empty list."""
         if self.is_mapping:
             return Mapping(self.place, self.entries, self.keys, frozenset(self.unusable))
-        return Listing(self.place, tuple(self.items))
+        return Listing(self.place, tuple(self.items)) if self.items or not self.count else None
 
 
 class _Builder:
@@ -155,15 +156,11 @@ class _Builder:
         is_key = frame is not None and frame.is_mapping and frame.pending is None
         place = _place(event, frame.next_path() if frame else "")
         if self._values > MAX_VALUES:
-            self._give_up(
-                place, f"more than {MAX_VALUES} values, which no policy file needs; split it or shorten it"
-            )
+            self._give_up(place, f"more than {MAX_VALUES} values, which no policy file needs; split it or shorten it")
         if isinstance(event, yaml.CollectionStartEvent):
             self._refuse_extras(event, place)
             if len(self._stack) == MAX_DEPTH:
-                self._give_up(
-                    place, f"values are nested deeper than {MAX_DEPTH} levels; remove what surrounds them"
-                )
+                self._give_up(place, f"values are nested deeper than {MAX_DEPTH} levels; remove what surrounds them")
             self._stack.append(_Frame(place, isinstance(event, yaml.MappingStartEvent), is_key))
         elif isinstance(event, yaml.ScalarEvent) and is_key:
             self._take_key(event, place)
@@ -173,9 +170,7 @@ class _Builder:
             self._take_alias(event, place, is_key=is_key)
 
     def _take_alias(self, event: yaml.NodeEvent, place: Place, *, is_key: bool) -> None:
-        self.refuse(
-            place, f"*{event.anchor} is a YAML alias; write the value out, or put text with a * in quotes"
-        )
+        self.refuse(place, f"*{event.anchor} is a YAML alias; write the value out, or put text with a * in quotes")
         if is_key:
             self._set_key(None, place)
         else:
@@ -192,7 +187,7 @@ class _Builder:
             refused = f"a key must be text, not {describe(name) if name is not None else 'nothing'}"
             refused += "; remove it" if name is None else "; put it in quotes if it is meant"
         elif name == "<<" and event.implicit[0]:
-            refused = "merge keys are not read; what policies have in common belongs into `defaults`"
+            refused = "merge keys are not read; what policies have in common belongs in `defaults`"
         elif name in self._stack[-1].keys:
             line = self._stack[-1].keys[name].line
             refused = f"the key {quote(name)} is here twice (first on line {line}); remove one of them"
@@ -219,9 +214,7 @@ class _Builder:
     def _refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, place: Place) -> bool:
         """Refuse anchors and tags, and say whether there were any."""
         if event.anchor is not None:
-            self.refuse(
-                place, f"&{event.anchor} is a YAML anchor; remove it, or put text with an & in quotes"
-            )
+            self.refuse(place, f"&{event.anchor} is a YAML anchor; remove it, or put text with an & in quotes")
         if event.tag is not None:
             tag = quote(event.tag.replace(_STANDARD_TAG, "!!"))
             self.refuse(place, f"{tag} is a YAML tag; remove it, or put text with a ! in quotes")

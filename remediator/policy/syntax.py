@@ -11,9 +11,7 @@ from remediator.errors import PolicyError, Problem
 
 _LINE_END = re.compile(r"\r\n?|\n")
 # YAML 1.2's printable characters, less the three that some editors show as a line's end and others don't.
-_NOT_TEXT = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
 
 _QUOTE_FIRST = "text that begins with {0} must stand in quotes"
@@ -54,24 +52,16 @@ def check_text(content: bytes | str, *, file: str, at_most: int) -> str:
     for YAML directives, which no policy file needs and which cost the parser quadratic time.
     """
     if len(content) > at_most:
-        message = (
-            f"the file is larger than {at_most >> 10} KiB; check that it is a policy file, and split it if so"
-        )
+        message = f"the file is larger than {at_most >> 10} KiB; check that it is a policy file, and split it if so"
         raise PolicyError([Problem(file, 1, 1, "", message)])
     text = content if isinstance(content, str) else _decode(content, file=file)
     text = text.removeprefix("\ufeff")
     if odd := _NOT_TEXT.search(text):
         code = ord(odd.group())
-        what = (
-            "the file is binary; save it"
-            if code == 0
-            else f"an invisible character (U+{code:04X}); save the file"
-        )
+        what = "the file is binary; save it" if code == 0 else f"an invisible character (U+{code:04X}); save the file"
         raise PolicyError([_at(text, odd.start(), f"{what} as plain UTF-8 text without it", file=file)])
     if directive := _DIRECTIVE.search(text):
-        message = (
-            "a YAML directive, which a policy file has no use for; remove the line, or put the text in quotes"
-        )
+        message = "a YAML directive, which a policy file has no use for; remove the line, or put the text in quotes"
         raise PolicyError([_at(text, directive.start(), message, file=file)])
     return text
 
@@ -85,9 +75,7 @@ def explain(error: yaml.YAMLError, *, text: str, file: str) -> Problem:
     message = _SENTENCES.get(problem)
     if "cannot start any token" in problem:
         character = _character(text, line, column)
-        message = (
-            "a tab indents this line; use spaces" if character == "\t" else _QUOTE_FIRST.format(character)
-        )
+        message = "a tab indents this line; use spaces" if character == "\t" else _QUOTE_FIRST.format(character)
     if message is None:
         message = f"this is not valid YAML ({problem}); put text with special characters in quotes"
     if opened and opened.line + 1 < line and _is_about_an_opening(problem):
@@ -102,9 +90,7 @@ def _decode(content: bytes, *, file: str) -> str:
         return content.decode()
     except UnicodeDecodeError as exc:
         before = content[: exc.start].decode()
-        what = (
-            "the file is binary" if b"\0" in content else f"the byte 0x{content[exc.start]:02x} is not UTF-8"
-        )
+        what = "the file is binary" if b"\0" in content else f"the byte 0x{content[exc.start]:02x} is not UTF-8"
         message = f"{what}; save the policy as plain UTF-8 text"
         raise PolicyError([_at(before, len(before), message, file=file)]) from exc
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from remediator.policy.quantities import parse_bytes, parse_quantity, suggestion
-from remediator.policy.unsupported import not_yet
+from remediator.policy.unsupported import PLAIN_NUMBER, SHARE_OF_REQUEST, not_yet
 from remediator.policy.words import describe, quote
 
 FULL = 100
@@ -58,8 +58,7 @@ def parse_threshold(value: object) -> Threshold:
     """
     plain_number = isinstance(value, int | float) and not isinstance(value, bool)
     if plain_number or (isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value)):
-        unit = not_yet("has no unit, and a plain number as threshold")
-        message = f"{describe(value)} {unit}; write 20Gi or 90% of limit"
+        message = f"{describe(value)} has no unit, and {not_yet(PLAIN_NUMBER)}; write 20Gi or 90% of limit"
         raise ValueError(message)
     if not isinstance(value, str):
         message = f"{describe(value)} is not a threshold; write 20Gi or 90% of limit"
@@ -75,8 +74,7 @@ def parse_threshold(value: object) -> Threshold:
 
 def _share(matched: re.Match[str], text: str) -> ShareOfLimit:
     if matched["base"] != "limit":
-        what = not_yet("a share of the request")
-        message = f"{quote(text)}: {what}; write {matched['percent']}% of limit or 20Gi"
+        message = f"{quote(text)}: {not_yet(SHARE_OF_REQUEST)}; write {matched['percent']}% of limit or 20Gi"
         raise ValueError(message)
     percent = Fraction(matched["percent"])
     if percent > FULL:

@@ -12,28 +12,16 @@ from collections.abc import Mapping
 from remediator.model.vocabulary import Action
 
 POLICY_FIELDS = frozenset(
-    {
-        "before",
-        "cron",
-        "dryRun",
-        "emergency",
-        "fallback",
-        "forecast",
-        "maxPerWorkload",
-        "minAge",
-        "timezone",
-        "windows",
-    }
+    {"before", "cron", "dryRun", "emergency", "fallback", "forecast", "maxPerWorkload", "minAge", "timezone", "windows"}
 )
 SAFETY_FIELDS = frozenset({"annotations", "foreignMarks", "holdWhen", "maxBreaching"})
-SIGNALS = frozenset({"rss", "usage"})
 ACTIONS = frozenset({Action.SURGE, Action.DELETE, Action.NOTIFY})
+SIGNALS = frozenset({"rss", "usage"})
+QUERY = "a query of one's own as signal"
+SHARE_OF_REQUEST = "a share of the request as threshold"
+PLAIN_NUMBER = "a plain number as threshold"
 
-FIELDS: Mapping[str, frozenset[str]] = {
-    "defaults": POLICY_FIELDS,
-    "policies": POLICY_FIELDS,
-    "safety": SAFETY_FIELDS,
-}
+FIELDS: Mapping[str, frozenset[str]] = {"defaults": POLICY_FIELDS, "policies": POLICY_FIELDS, "safety": SAFETY_FIELDS}
 """By section of the file."""
 
 

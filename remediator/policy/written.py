@@ -13,7 +13,7 @@ from remediator.model.vocabulary import Action
 from remediator.policy.durations import format_duration, parse_duration
 from remediator.policy.patterns import Pattern
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
-from remediator.policy.unsupported import ACTIONS, SIGNALS, not_yet
+from remediator.policy.unsupported import ACTIONS, QUERY, SIGNALS, not_yet
 from remediator.policy.words import describe, nearest, one_of, quote
 
 NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -23,6 +23,7 @@ _NAME = re.compile(NAME)
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
 _PERCENT = re.compile(r"([0-9]{1,9})\s*%")
 _YES_OR_NO = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+_LONGEST_SELECTOR = 2000
 _NOT_OWNERS = {
     "pod": "a pod is not a workload; write match.pods instead",
     "cronjob": "the workload of a CronJob's pods is their Job; write Job/{name}-.*",
@@ -48,9 +49,7 @@ def name(value: object) -> str:
     if _NAME.fullmatch(written):
         return written
     better = re.sub(r"[^a-z0-9]+", "-", written.lower()[:63]).strip("-") or "iot-server"
-    message = (
-        f"{quote(written)} is not a name of 1 to 63 small letters, digits and inner hyphens; write {better}"
-    )
+    message = f"{quote(written)} is not a name of 1 to 63 small letters, digits and inner hyphens; write {better}"
     raise ValueError(message)
 
 
@@ -75,9 +74,7 @@ def whole_number(*, low: int, high: int, instead_of_none: str) -> Callable[[obje
         elif value == 0 and low > 0 and not isinstance(value, bool):
             message = f"0 would forbid every action; write {instead_of_none}"
         else:
-            message = (
-                f"{describe(value)} is not a whole number from {low} to {high}; write such as {max(low, 3)}"
-            )
+            message = f"{describe(value)} is not a whole number from {low} to {high}; write such as {max(low, 3)}"
         raise ValueError(message)
 
     return read
@@ -90,8 +87,8 @@ def duration(*, low: int, high: int, too_low: str = "") -> Callable[[object], in
         if isinstance(value, bool | float | list | dict):
             message = f"{describe(value)} is not a duration; write such as 90s, 2m, 1h30m or 1d"
             raise ValueError(message)  # noqa: TRY004  (a person wrote it, not a programmer)
-        # Nothing needs no unit, and "0 has no unit" would hide what is wrong with a gracePeriod of 0.
-        seconds = 0 if str(value) == "0" else parse_duration(str(value))
+        # "0 has no unit" would hide what is wrong with a gracePeriod of 0.
+        seconds = 0 if low and str(value) == "0" else parse_duration(str(value))
         if seconds < low:
             message = f"{describe(value)} {too_low or 'is too short'}; write {format_duration(low)} or more"
             raise ValueError(message)
@@ -129,9 +126,7 @@ def workload(value: object) -> WorkloadMatch:
     written = text(value)
     kind, slash, expression = written.partition("/")
     if not slash or not expression:
-        example = (
-            f"Deployment/{expression or kind or 'iot-server'}" if not slash else f"{kind or 'Deployment'}/.*"
-        )
+        example = f"Deployment/{expression or kind or 'iot-server'}" if not slash else f"{kind or 'Deployment'}/.*"
         message = f"{quote(written)} is not Kind/name; write {example}"
         raise ValueError(message)
     if instead := _NOT_OWNERS.get(kind.lower()):
@@ -153,6 +148,9 @@ def selector(value: object) -> LabelSelector:
     if not written.strip():
         message = "an empty selector selects every pod; remove the line if that is meant"
         raise ValueError(message)
+    if len(written) > _LONGEST_SELECTOR:
+        message = f"a selector has {_LONGEST_SELECTOR} characters at most; write a simpler one, or several policies"
+        raise ValueError(message)
     return LabelSelector.parse(written)
 
 
@@ -161,7 +159,7 @@ def signal(value: object) -> str:
     if value == "working_set":
         return "working_set"
     if isinstance(value, dict):
-        what = not_yet("a query of one's own as signal")
+        what = not_yet(QUERY)
     elif isinstance(value, str) and value in SIGNALS:
         what = not_yet(f"the signal {value}")
     else:
