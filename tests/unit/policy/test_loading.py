@@ -1,0 +1,321 @@
+"""What a valid file becomes: every default filled in, numbers plain, and what was written kept for logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from dataclasses import FrozenInstanceError, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remediator.model.selectors import LabelSelector
+from remediator.model.vocabulary import Action
+from remediator.policy import (
+    Budget,
+    CountOrPercent,
+    Policy,
+    Quantity,
+    Safety,
+    ShareOfLimit,
+    WorkloadMatch,
+    json_schema,
+    load,
+    never_reached,
+    parse,
+)
+
+SPECIFICATION = """\
+defaults:
+  every: 1m
+  for: 2m
+safety:
+  namespaces: {exclude: [kube-system, kube-public, kube-node-lease]}
+  maxConcurrent: 3
+  budget: {actions: 20, per: 1h}
+  paused: false
+policies:
+  - name: iot-server
+    match: {namespaces: [sreworks], workload: Deployment/meta42-iot-server}
+    threshold: 20Gi
+  - name: everyone
+    match: {namespaces: ["team-.*"], selector: "tier in (web, worker)"}
+    threshold: 90% of limit
+"""
+
+
+def only(lines: str, *, sample_interval: int = 30) -> Policy:
+    """Load one policy with these fields, in flow style."""
+    (policy,) = parse(f"policies: [{{name: a, threshold: 1Gi, {lines}}}]", sample_interval=sample_interval).policies
+    return policy
+
+
+def test_the_example_of_the_specification(tmp_path: Path) -> None:
+    """The example that the documentation shows loads as it says, from a file."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(SPECIFICATION)
+    first, second = load(path, sample_interval=30).policies
+    assert first.name == "iot-server"
+    assert first.match.namespaces == ("sreworks",)
+    assert first.match.workload == WorkloadMatch("Deployment", "meta42-iot-server")
+    assert first.threshold == Quantity(20 * 2**30, "20Gi")
+    assert first.line == 10
+    assert second.match.selector == LabelSelector.parse("tier in (web, worker)")
+    assert second.threshold == ShareOfLimit(Fraction(90), "90% of limit")
+    assert second.line == 13
+
+
+def test_the_defaults() -> None:
+    """A policy of a name and a threshold has the documented defaults, and matches everything."""
+    file = parse("policies: [{name: a, threshold: 1Gi}]", sample_interval=30)
+    (policy,) = file.policies
+    values = {field.name: getattr(policy, field.name) for field in fields(policy)}
+    del values["match"], values["line"]
+    assert values == {
+        "name": "a",
+        "threshold": Quantity(2**30, "1Gi"),
+        "for_seconds": 120,
+        "max_sample_age": 75,
+        "every": 60,
+        "jitter": 5,
+        "action": Action.EVICT,
+        "max_unavailable": CountOrPercent(1),
+        "cooldown": 600,
+        "ready_timeout": 600,
+        "grace_period": None,
+        "enabled": True,
+    }
+    assert (policy.match.namespaces, policy.match.pods, policy.match.containers) == ((), (), ())
+    assert policy.match.workload is None
+    assert policy.match.selector is None
+    assert file.safety == Safety(
+        excluded_namespaces=("kube-system", "kube-public", "kube-node-lease"),
+        max_concurrent=3,
+        budget=Budget(actions=20, per=3600),
+        paused=False,
+    )
+
+
+def test_everything_written() -> None:
+    """Every field that can be written arrives as it was written."""
+    policy = only(
+        "match: {namespaces: a, pods: [b, c], containers: d, workload: StatefulSet/e.*, selector: '!f'}, "
+        "signal: working_set, for: 5m, maxSampleAge: 2m, every: 30s, jitter: 0s, action: evict, "
+        "maxUnavailable: 25%, cooldown: 0s, readyTimeout: 1h, gracePeriod: 1s, enabled: false"
+    )
+    assert policy.match.namespaces == ("a",)
+    assert policy.match.pods == ("b", "c")
+    assert policy.match.containers == ("d",)
+    assert policy.match.workload == WorkloadMatch("StatefulSet", "e.*")
+    assert policy.match.selector == LabelSelector.parse("!f")
+    assert (policy.for_seconds, policy.max_sample_age, policy.every, policy.jitter) == (300, 120, 30, 0)
+    assert policy.max_unavailable == CountOrPercent(25, is_percent=True)
+    assert (policy.cooldown, policy.ready_timeout, policy.grace_period) == (0, 3600, 1)
+    assert not policy.enabled
+
+
+@pytest.mark.parametrize(
+    ("sample_interval", "hold", "age"), [(1, 120, 17), (10, 120, 35), (30, 120, 75), (60, 240, 135), (300, 1200, 615)]
+)
+def test_defaults_follow_the_sample_interval(sample_interval: int, hold: int, age: int) -> None:
+    """``for`` is the longer of 2m and 4 intervals, ``maxSampleAge`` 2 intervals and 15 s, so no default is silent."""
+    policy = only("", sample_interval=sample_interval)
+    assert policy.for_seconds == hold
+    assert policy.max_sample_age == age
+
+
+def test_a_written_for_of_three_intervals_is_enough() -> None:
+    """The bound is 3 sample intervals, itself allowed."""
+    assert only("for: 90s", sample_interval=30).for_seconds == 90
+
+
+@pytest.mark.parametrize(("every", "jitter"), [("1s", 0), ("5s", 2), ("10s", 5), ("1m", 5), ("1d", 5)])
+def test_the_default_jitter_stays_below_every(every: str, jitter: int) -> None:
+    """Looking every few seconds needs no jitter to be written."""
+    assert only(f"every: {every}").jitter == jitter
+
+
+def test_defaults_are_taken_and_overridden() -> None:
+    """What is in ``defaults`` holds for every policy that does not write it itself, false and none included."""
+    first, second = parse(
+        "defaults: {threshold: 80% of limit, enabled: false, jitter: 2s, cooldown: 1m, for: 1s}\n"
+        "policies: [{name: a, for: 5m}, {name: b, threshold: 1Gi, enabled: true, jitter: 0s, cooldown: 0s, for: 5m}]\n",
+        sample_interval=30,
+    ).policies
+    assert str(first.threshold) == "80% of limit"
+    assert (first.enabled, first.jitter, first.cooldown) == (False, 2, 60)
+    assert str(second.threshold) == "1Gi"
+    assert (second.enabled, second.jitter, second.cooldown) == (True, 0, 0)
+
+
+def test_safety_is_taken_as_written() -> None:
+    """A written list of excluded namespaces replaces ours; half a budget keeps the other half."""
+    safety = parse(
+        "policies: [{name: a, threshold: 1Gi}]\n"
+        "safety: {namespaces: {exclude: ['infra-.*']}, maxConcurrent: 1, budget: {per: 10m}, paused: true}\n",
+        sample_interval=30,
+    ).safety
+    assert safety == Safety(
+        excluded_namespaces=("infra-.*",), max_concurrent=1, budget=Budget(actions=20, per=600), paused=True
+    )
+    assert safety.excludes("infra-a")
+    assert not safety.excludes("my-infra-a")
+    assert not safety.excludes("kube-system")
+
+
+def test_nothing_may_be_excluded() -> None:
+    """An empty list of excluded namespaces is a wish, unlike an empty match."""
+    text = "policies: [{name: a, threshold: 1Gi}]\nsafety: {namespaces: {exclude: []}}\n"
+    assert parse(text, sample_interval=30).safety.excluded_namespaces == ()
+
+
+def test_the_daemons_own_namespace_is_always_excluded() -> None:
+    """Whatever list is written, the daemon never touches its own namespace."""
+    text = "policies: [{name: a, threshold: 1Gi}]\nsafety: {namespaces: {exclude: [b]}}\n"
+    safety = parse(text, sample_interval=30, own_namespace="ops").safety
+    assert safety.excluded_namespaces == ("b", "ops")
+    assert safety.excluding("ops") is safety
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold"),
+    [
+        ("20Gi", Quantity(20 * 2**30, "20Gi")),
+        ("0.1Gi", Quantity(107_374_183, "0.1Gi")),
+        ("1500M", Quantity(1_500_000_000, "1500M")),
+        ("90% of limit", ShareOfLimit(Fraction(90), "90% of limit")),
+        ("90%  of   limit", ShareOfLimit(Fraction(90), "90% of limit")),
+        ("97.5 % of limit", ShareOfLimit(Fraction(195, 2), "97.5% of limit")),
+        ("100% of limit", ShareOfLimit(Fraction(100), "100% of limit")),
+    ],
+)
+def test_thresholds(text: str, threshold: object) -> None:
+    """A threshold is exact, and keeps its text for logs."""
+    (policy,) = parse(f"policies: [{{name: a, threshold: {text}}}]", sample_interval=30).policies
+    assert policy.threshold == threshold
+    assert str(policy.threshold) == getattr(threshold, "text", None)
+
+
+def test_a_share_as_ratio() -> None:
+    """A share of the limit can be multiplied with a limit without losing a byte."""
+    assert ShareOfLimit(Fraction(195, 2), "97.5% of limit").ratio * 2000 == 1950
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted", "count"),
+    [("1", 1, 1), ("3", 1, 3), ("25%", 10, 2), ("25%", 3, 1), ("25%", 0, 1), ("100%", 7, 7), ("1%", 1000, 10)],
+)
+def test_max_unavailable_of_a_workload(written: str, wanted: int, count: int) -> None:
+    """A percentage is rounded down and is one pod at least; a number is itself."""
+    max_unavailable = only(f"maxUnavailable: {written}").max_unavailable
+    assert max_unavailable.of(wanted) == count
+    assert str(max_unavailable) == written
+
+
+def test_the_same_file_gives_equal_values() -> None:
+    """Two readings are equal, and a comment that moves a policy down changes nothing."""
+    assert parse(SPECIFICATION, sample_interval=30) == parse("# moved\n" + SPECIFICATION, sample_interval=30)
+    assert parse(SPECIFICATION, sample_interval=30) != parse(SPECIFICATION, sample_interval=31)
+
+
+def test_nothing_can_be_changed_afterwards() -> None:
+    """Policies are frozen: what an evaluation began with stays what it is."""
+    policy = only("")
+    with pytest.raises(FrozenInstanceError):
+        policy.enabled = False  # type: ignore[misc]
+
+
+def test_policies_are_found_by_name() -> None:
+    """A name gives its policy, an unknown one nothing."""
+    file = parse(SPECIFICATION, sample_interval=30)
+    assert file.named("everyone") is file.policies[1]
+    assert file.named("nobody") is None
+
+
+def test_a_sample_interval_of_none_is_the_callers_mistake() -> None:
+    """The sample interval is the program's to get right, so it is no problem of the file."""
+    with pytest.raises(ValueError, match="sample_interval is 0"):
+        parse(SPECIFICATION, sample_interval=0)
+
+
+def test_reads_from_a_pipe(tmp_path: Path) -> None:
+    """``remediator check /dev/stdin`` works behind a pipe."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=(SPECIFICATION,))
+    writer.start()
+    # The writer's open waits for a reader; ours does not wait for a writer, so it may come a moment too early.
+    reader = os.open(path, os.O_RDONLY)
+    try:
+        file = load(f"/dev/fd/{reader}", sample_interval=30)
+    finally:
+        writer.join(timeout=5)
+        os.close(reader)
+    assert len(file.policies) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reached"),
+    [
+        ("", "namespaces: [a]", False),
+        ("namespaces: ['.*']", "namespaces: [a]", False),
+        ("namespaces: [a, b]", "namespaces: [b], pods: [c]", False),
+        ("workload: Deployment/a", "workload: Deployment/a, selector: x", False),
+        ("namespaces: [a]", "", True),
+        ("namespaces: [a]", "namespaces: [a, b]", True),
+        ("selector: x", "namespaces: [a]", True),
+        ("workload: Deployment/a", "workload: Deployment/b", True),
+        ("containers: [c]", "namespaces: [a]", False),
+    ],
+)
+def test_policies_that_are_never_reached(*, first: str, second: str, reached: bool) -> None:
+    """A policy whose pods all belong to an earlier one is named together with that one."""
+    file = parse(
+        f"policies: [{{name: one, threshold: 1Gi, match: {{{first}}}}}, "
+        f"{{name: two, threshold: 2Gi, match: {{{second}}}}}]",
+        sample_interval=30,
+    )
+    expected = () if reached else ((file.policies[1], file.policies[0]),)
+    assert never_reached(file) == expected
+
+
+def test_the_schema_knows_every_key_and_no_null() -> None:
+    """The JSON Schema is plain JSON, closed at every level, and has no references to break when embedded."""
+    schema = json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+    text = json.dumps(schema)
+    assert "$ref" not in text
+    assert "null" not in text
+    policy = schema["properties"]["policies"]["items"]
+    assert policy["required"] == ["name"]
+    assert set(policy["properties"]) - set(schema["properties"]["defaults"]["properties"]) == {
+        "name",
+        "match",
+        "signal",
+    }
+    assert all(node["additionalProperties"] is False for node in objects(schema))
+
+
+def objects(node: object) -> list[dict[str, Any]]:
+    """Every part of a schema that describes a mapping."""
+    found = [node] if isinstance(node, dict) and node.get("type") == "object" else []
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return found + [part for value in inner for part in objects(value)]
+
+
+def test_the_schema_takes_what_the_loader_takes() -> None:
+    """The schema's patterns take the notations that the loader takes, and refuse the plain mistakes."""
+    policy = json_schema()["properties"]["policies"]["items"]["properties"]
+    for field, good, bad in (
+        ("threshold", ["20Gi", "1.5G", "90% of limit", "97.5 % of limit"], ["20G i", "90%", "20", "2e10", "20GB"]),
+        ("for", ["90s", "2m", "1h30m", "1d"], ["90", "1.5h", "1h 30m"]),
+        ("maxUnavailable", ["25%", "100%"], ["0%", "101%", "x"]),
+        ("name", ["iot-server", "a", "0"], ["Iot", "-a", "a-", "a" * 64]),
+    ):
+        pattern = policy[field]["pattern"]
+        assert [text for text in good if not re.search(pattern, text)] == []
+        assert [text for text in bad if re.search(pattern, text)] == []
