@@ -1,0 +1,117 @@
+"""Whatever the file holds, the loader gives policies or a PolicyError, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from remediator.errors import PolicyError
+from remediator.policy import parse
+
+VALID = """\
+defaults: {every: 1m, for: 2m}
+safety:
+  namespaces: {exclude: [kube-system]}
+  budget: {actions: 20, per: 1h}
+policies:
+  - name: iot-server
+    match: {namespaces: [sreworks], workload: Deployment/meta42-iot-server}
+    threshold: 20Gi
+  - name: everyone
+    match: {namespaces: ["team-.*"], selector: "tier in (web, worker)"}
+    threshold: 90% of limit
+    maxUnavailable: 25%
+    gracePeriod: 30s
+    enabled: false
+"""
+SCRAPS = [
+    *("*", "&a ", "!x ", "<<: ", "? ", "- ", ": ", "{", "}", "[", "]", "'", '"', "\n", "\t", "#", "%", "|", ">", "\0"),
+    *("null", "1", "-1", "1e9", ".nan", "true", "[]", "{}", "{a: b}", "0s", "90%", "\u2028", "\x85", "\ud800"),
+    *("name", "match", "threshold", "emergency", "windows", "---\n", "...\n", "(", "\\", "${x}", "{0}", "x" * 100),
+]
+RAW = ["Input should", "value_error", "pydantic", "Field required", "Traceback", "errors.pydantic"]
+
+
+def check(content: str | bytes) -> None:
+    """Load it, and look at what a person would see if it is refused."""
+    try:
+        parse(content, sample_interval=30)
+    except PolicyError as exc:
+        refused = exc
+    else:
+        return
+    assert refused.problems
+    lines = str(refused).split("\n")
+    assert len(lines) == len(refused.problems)
+    assert all(line.startswith("policy.yaml:") for line in lines)
+    assert not any(raw in line for raw in RAW for line in lines)
+    assert all(problem.line >= 1 and problem.column >= 1 and problem.message for problem in refused.problems)
+
+
+@settings(max_examples=150, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_arbitrary_bytes(content: bytes) -> None:
+    """Any bytes at all."""
+    check(content)
+
+
+@settings(max_examples=150, deadline=None)
+@given(scraps=st.lists(st.sampled_from(SCRAPS), max_size=30))
+def test_scraps_of_yaml(scraps: list[str]) -> None:
+    """Any sequence of YAML's indicators and of our own words."""
+    check("".join(scraps))
+
+
+@settings(max_examples=250, deadline=None)
+@given(at=st.integers(0, len(VALID)), cut=st.integers(0, 12), scrap=st.sampled_from(SCRAPS), repeat=st.integers(0, 3))
+def test_mutated_valid_files(at: int, cut: int, scrap: str, repeat: int) -> None:
+    """A valid file with a few characters cut out and others put in."""
+    check(VALID[:at] + scrap * repeat + VALID[at + cut :])
+
+
+def test_the_file_that_is_mutated_is_valid() -> None:
+    """The mutations begin at a file that loads."""
+    assert len(parse(VALID, sample_interval=30).policies) == 2
+
+
+KEYS = st.sampled_from(
+    ["name", "match", "threshold", "for", "every", "jitter", "action", "enabled", "signal", "before"]
+)
+VALUES = st.recursive(
+    st.sampled_from(["20Gi", "90% of limit", "2m", "evict", "a", "", "(", "true"])
+    | st.integers(-5, 10**30)
+    | st.floats()
+    | st.booleans()
+    | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(policy=st.dictionaries(KEYS, VALUES, max_size=6), defaults=VALUES, safety=VALUES)
+def test_values_of_any_type_in_any_place(policy: object, defaults: object, safety: object) -> None:
+    """Every kind of value under every key: numbers, lists, mappings, nothing."""
+    check(written({"policies": [policy], "defaults": defaults, "safety": safety}))
+
+
+def written(value: object) -> str:
+    """Write a value as YAML in flow style, with YAML 1.2's names for what is not finite."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {written(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(written(inner) for inner in value) + "]"
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(str(value), str(value))
+
+
+@pytest.mark.parametrize("value", ["\\x1b[31mred", "\\a\\b", "\\u202e"])
+def test_control_characters_are_not_passed_on(value: str) -> None:
+    """A value can't paint the terminal of somebody who reads the problem."""
+    with pytest.raises(PolicyError) as refused:
+        parse(f'policies: [{{name: "{value}", threshold: "{value}", "{value}": 1}}]', sample_interval=30)
+    assert str(refused.value).replace("\n", "").isprintable()

@@ -1,0 +1,592 @@
+"""One broken file per problem: where it is said to be, and what to write instead, as a person reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from remediator.errors import PolicyError
+from remediator.policy import load, parse, unsupported
+
+POLICY = "policies: [{name: a, threshold: 1Gi}]\n"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file, and the one line that has to be said of it, after the file's name."""
+
+    text: str | bytes
+    said: str
+
+
+def policy(lines: str) -> str:
+    """One policy with these lines in it, from line 4 on and column 5."""
+    return "policies:\n  - name: a\n    threshold: 1Gi\n" + "".join(f"    {line}\n" for line in lines.splitlines())
+
+
+def threshold(value: str) -> str:
+    """One policy with this threshold, in line 1 and column 33."""
+    return f"policies: [{{name: a, threshold: {value}}}]\n"
+
+
+NOT_YAML = {
+    "empty": Broken("", "1:1: the file is empty; write `policies:` and a list of policies below it"),
+    "only comments": Broken("# todo\n", "1:1: the file is empty; write `policies:` and a list of policies below it"),
+    "a list": Broken("- name: a\n", "1:1: a list is no policy file; write `policies:` and a list of policies below it"),
+    "a word": Broken("hello\n", "1:1: 'hello' is no policy file; write `policies:` and a list of policies below it"),
+    "nul": Broken(b"a: 1\nb: \0", "2:4: the file is binary; save it as plain UTF-8 text without it"),
+    "binary": Broken(b"a: \xff\0", "1:4: the file is binary; save the policy as plain UTF-8 text"),
+    "latin 1": Broken(b"a: caf\xe9\n", "1:7: the byte 0xe9 is not UTF-8; save the policy as plain UTF-8 text"),
+    "utf-16": Broken("a: 1".encode("utf-16"), "1:1: the file is UTF-16; save it as UTF-8"),
+    "bell": Broken("a: \x07", "1:4: an invisible character (U+0007); save the file as plain UTF-8 text without it"),
+    "line separator": Broken(
+        "a: 1\nb:\u2028c", "2:3: an invisible character (U+2028); save the file as plain UTF-8 text without it"
+    ),
+    "too large": Broken(
+        "#" * (1 << 20) + "\n",
+        "1:1: the file is larger than 1024 KiB; check that it is a policy file, and split it if so",
+    ),
+    "tab": Broken(POLICY + "safety:\n\tpaused: true\n", "3:1: a tab indents this line; use spaces"),
+    "two colons": Broken(
+        "a: b: c\n",
+        "1:5: a second ': ' on one line, or a line too far to the right; put text that holds ': ' in quotes",
+    ),
+    "reserved indicator": Broken("a: @x\n", "1:4: text that begins with @ must stand in quotes"),
+    "star alone": Broken("a: [*]\n", "1:6: text that begins with * or & must stand in quotes"),
+    "open list": Broken(
+        "a: [1, 2\nb: 3\n", "2:2: a list that was opened with [ is not closed; write ] at its end (opened on line 1)"
+    ),
+    "open mapping": Broken(
+        "a: {b: 1\n\n", "3:1: a mapping that was opened with { is not closed; write } at its end (opened on line 1)"
+    ),
+    "open quote": Broken(
+        "a: 'x\nb: 1\n", "3:1: a text is not closed; write the same quote at its end (opened on line 1)"
+    ),
+    "out of step": Broken(
+        "a:\n  b: 1\n c: 2\n",
+        "3:2: this line is not in step with the lines above it, or follows an unclosed quote; "
+        "indent the keys of one mapping alike",
+    ),
+    "no item": Broken(
+        "- a\nb: 1\n",
+        "2:1: this line belongs to no item of the list above it; begin it with `- `, or indent it as the list is",
+    ),
+    "item on the key's line": Broken("a: - b\n", "1:4: a list item can't begin here; put it on a line of its own"),
+    "key without colon": Broken("a: 1\nb\nc: 2\n", "3:1: a key without a colon after it; write `key: value`"),
+    "regular expression in double quotes": Broken(
+        'a: "\\d+"\n', "1:5: \\ begins an escape in double quotes; use single quotes for regular expressions"
+    ),
+    "bracket never opened": Broken("a: ]\n", "1:4: a value is missing, or a bracket is closed that was never opened"),
+    "text after the end": Broken(
+        POLICY + "...\nx\n", "3:1: text after the end of the document; remove the `...` above it"
+    ),
+    "directive": Broken(
+        "%YAML 1.2\n---\n" + POLICY,
+        "1:1: a YAML directive, which a policy file has no use for; remove the line, or put the text in quotes",
+    ),
+}
+STRUCTURE = {
+    "second document": Broken(
+        POLICY + "---\n" + POLICY, "2:1: a second document begins here; put all policies into one list"
+    ),
+    "anchor": Broken(
+        policy("cooldown: &c 5m"),
+        "4:15: policies[0].cooldown: &c is a YAML anchor; remove it, or put text with an & in quotes",
+    ),
+    "alias": Broken(
+        policy("match: {namespaces: [*-prod]}"),
+        "4:26: policies[0].match.namespaces[0]: *-prod is a YAML alias; "
+        "write the value out, or put text with a * in quotes",
+    ),
+    "tag": Broken(
+        policy("cooldown: !!str 5m"),
+        "4:15: policies[0].cooldown: '!!str' is a YAML tag; remove it, or put text with a ! in quotes",
+    ),
+    "merge key": Broken(
+        policy("<<: {cooldown: 5m}"),
+        "4:5: policies[0].'<<': merge keys are not read; what policies have in common belongs in `defaults`",
+    ),
+    "duplicate key": Broken(
+        policy("cooldown: 5m\ncooldown: 10m"),
+        "5:5: policies[0].cooldown: the key 'cooldown' is here twice (first on line 4); remove one of them",
+    ),
+    "number as key": Broken(
+        policy("1: x"), "4:5: policies[0].'1': a key must be text, not 1; put it in quotes if it is meant"
+    ),
+    "nothing as key": Broken(policy("~: x"), "4:5: policies[0].'~': a key must be text, not nothing; remove it"),
+    "list as key": Broken(
+        policy("? [a]\n: b"),
+        "4:7: policies[0]: a list or mapping can't be a key; if this file is a template, render it first",
+    ),
+    "no value": Broken(
+        policy("cooldown:"), "4:14: policies[0].cooldown: there is no value here; write one, or remove the line"
+    ),
+    "null": Broken(POLICY + "safety: null\n", "2:9: safety: there is no value here; write one, or remove the line"),
+    "unknown key at the top": Broken(POLICY + "safty: {}\n", "2:1: safty: there is no such key here; write safety"),
+    "unknown key": Broken(
+        policy("maxUnavailible: 1"), "4:5: policies[0].maxUnavailible: there is no such key here; write maxUnavailable"
+    ),
+    "key in snake case": Broken(
+        policy("ready_timeout: 5m"), "4:5: policies[0].ready_timeout: there is no such key here; write readyTimeout"
+    ),
+    "unlike any key": Broken(
+        POLICY + "safety:\n  budget: {window: 1h}\n",
+        "3:12: safety.budget.window: there is no such key here; the keys here are actions, per",
+    ),
+    "key of another section": Broken(
+        policy("namespaces: [a]"), "4:5: policies[0].namespaces: there is no such key here; it belongs under `match`"
+    ),
+    "policy's key at the top": Broken(
+        POLICY + "threshold: 1Gi\n", "2:1: threshold: there is no such key here; it belongs in each policy"
+    ),
+    "safety's key in a policy": Broken(
+        policy("paused: true"), "4:5: policies[0].paused: there is no such key here; it belongs under `safety`"
+    ),
+    "unknown key in match": Broken(
+        policy("match: {namespace: a}"),
+        "4:13: policies[0].match.namespace: there is no such key here; write namespaces",
+    ),
+    "unknown key without a value": Broken(
+        "policies: [{name: a, threshold: 1Gi}]\nsafety: {pausd: 1}\n",
+        "2:10: safety.pausd: there is no such key here; write paused",
+    ),
+    "match in defaults": Broken(
+        POLICY + "defaults: {match: {}}\n", "2:12: defaults.match: `match` can't be a default; write it in each policy"
+    ),
+    "name in defaults": Broken(
+        POLICY + "defaults: {name: x}\n", "2:12: defaults.name: `name` can't be a default; write it in each policy"
+    ),
+    "signal in defaults": Broken(
+        POLICY + "defaults: {signal: working_set}\n",
+        "2:12: defaults.signal: `signal` can't be a default; write it in each policy",
+    ),
+    "no policies": Broken(
+        "safety: {paused: true}\n", "1:1: policies: there are no policies; write `policies:` and a list below it"
+    ),
+    "empty policies": Broken(
+        "policies: []\n",
+        "1:11: policies: the list is empty; write one policy at least, or `safety: {paused: true}` with it",
+    ),
+    "policies as a mapping": Broken(
+        "policies:\n  name: a\n  threshold: 1Gi\n",
+        "2:3: policies: this must be a list; begin each policy with `- name: `",
+    ),
+    "a policy that is a word": Broken(
+        "policies: [a]\n",
+        "1:12: policies[0]: 'a' is one value and must be a mapping; write `key: value` lines, indented below it",
+    ),
+    "a section that is a list": Broken(
+        POLICY + "safety: [a]\n",
+        "2:9: safety: this is a list and must be a mapping; write `key: value` lines, indented below it",
+    ),
+    "match that is a word": Broken(
+        policy("match: team-a"),
+        "4:12: policies[0].match: 'team-a' is one value and must be a mapping; "
+        "write `key: value` lines, indented below it",
+    ),
+}
+VALUES = {
+    "no name": Broken(
+        "policies:\n  - threshold: 1Gi\n",
+        "2:5: policies[0].name: the policy has no name; write such as name: iot-server",
+    ),
+    "name of a number": Broken(
+        "policies: [{name: 5, threshold: 1Gi}]", '1:19: policies[0].name: 5 must be text; write "5" in quotes'
+    ),
+    "name that is no label": Broken(
+        "policies: [{name: IoT Server!, threshold: 1Gi}]",
+        "1:19: policies[0].name: 'IoT Server!' is not a name of 1 to 63 small letters, digits and inner hyphens; "
+        "write iot-server",
+    ),
+    "the same name twice": Broken(
+        "policies:\n  - {name: a, threshold: 1Gi}\n  - {name: a, threshold: 2Gi}\n",
+        "3:12: policies[1].name: another policy is called a as well (line 2); give each its own name",
+    ),
+    "no threshold": Broken(
+        "policies:\n  - name: a\n",
+        "2:5: policies[0].threshold: neither the policy nor the defaults have a threshold; "
+        "write such as threshold: 90% of limit",
+    ),
+    "threshold with a blank": Broken(
+        threshold("20G i"), "1:33: policies[0].threshold: '20G i' is not a memory quantity; write 20Gi or 90% of limit"
+    ),
+    "threshold of nothing known": Broken(
+        threshold("lots"), "1:33: policies[0].threshold: 'lots' is not a memory quantity; write 20Gi or 90% of limit"
+    ),
+    "threshold of a share of nothing": Broken(
+        threshold("80%"), "1:33: policies[0].threshold: '80%' does not say of what; write 80% of limit"
+    ),
+    "threshold above the limit": Broken(
+        threshold("100.1% of limit"),
+        "1:33: policies[0].threshold: '100.1% of limit' is never reached: the kernel kills at 100%; "
+        "write such as 90% of limit",
+    ),
+    "threshold of none of the limit": Broken(
+        threshold("0% of limit"),
+        "1:33: policies[0].threshold: '0% of limit' is true of every pod; write such as 90% of limit",
+    ),
+    "threshold of no bytes": Broken(
+        threshold("0Gi"), "1:33: policies[0].threshold: '0Gi' is true of every pod; write such as 20Gi"
+    ),
+    "threshold in thousandths": Broken(
+        threshold("512m"), "1:33: policies[0].threshold: '512m' is in fractions of a byte; write 512M or 512Mi"
+    ),
+    "threshold beyond 2^63": Broken(
+        threshold("8Ei"), "1:33: policies[0].threshold: '8Ei' is more than a memory quantity can hold (2^63 - 1)"
+    ),
+    "threshold that is true": Broken(
+        threshold("true"), "1:33: policies[0].threshold: true is not a threshold; write 20Gi or 90% of limit"
+    ),
+    "threshold that is a list": Broken(
+        threshold("[1Gi]"), "1:33: policies[0].threshold: a list is not a threshold; write 20Gi or 90% of limit"
+    ),
+    "for without a unit": Broken(
+        policy("for: 90"), "4:10: policies[0].for: '90' has no unit; write 90s for seconds or 90m for minutes"
+    ),
+    "for below three sample intervals": Broken(
+        policy("for: 89s"),
+        "4:10: policies[0].for: 1m29s is shorter than 3 times the sample interval of 30s, "
+        "so a gap could not be told from a breach; write 1m30s or more",
+    ),
+    "for below three sample intervals in defaults": Broken(
+        "defaults:\n  for: 1m\npolicies: [{name: a, threshold: 1Gi}, {name: b, threshold: 1Gi}]\n",
+        "2:8: defaults.for: 1m is shorter than 3 times the sample interval of 30s, "
+        "so a gap could not be told from a breach; write 1m30s or more",
+    ),
+    "sample age below the interval": Broken(
+        policy("maxSampleAge: 20s"),
+        "4:19: policies[0].maxSampleAge: 20s is shorter than the sample interval of 30s, "
+        "so most samples would be too old; write 1m15s, or remove the line",
+    ),
+    "sample age of a day": Broken(
+        policy("maxSampleAge: 1d"), "4:19: policies[0].maxSampleAge: '1d' is too long; write 1h or less"
+    ),
+    "every that is none": Broken(policy("every: 0s"), "4:12: policies[0].every: '0s' is too short; write 1s or more"),
+    "every that is true": Broken(
+        policy("every: true"), "4:12: policies[0].every: true is not a duration; write such as 90s, 2m, 1h30m or 1d"
+    ),
+    "jitter as long as every": Broken(
+        policy("every: 30s\njitter: 30s"),
+        "5:13: policies[0].jitter: 30s is not shorter than the `every` of policy a (30s); write 5s",
+    ),
+    "jitter of the defaults as long as every": Broken(
+        "defaults: {jitter: 10s}\npolicies: [{name: a, threshold: 1Gi, every: 4s}]\n",
+        "1:20: defaults.jitter: 10s is not shorter than the `every` of policy a (4s); write 2s",
+    ),
+    "cooldown of more than a day": Broken(
+        policy("cooldown: 25h"), "4:15: policies[0].cooldown: '25h' is too long; write 1d or less"
+    ),
+    "ready timeout of none": Broken(
+        policy("readyTimeout: 0s"), "4:19: policies[0].readyTimeout: '0s' is too short; write 1s or more"
+    ),
+    "grace period of none": Broken(
+        policy("gracePeriod: 0s"),
+        "4:18: policies[0].gracePeriod: '0s' is a force deletion: Kubernetes forgets the pod before its "
+        "processes have ended, and two of them may write at once; write 1s or more",
+    ),
+    "grace period of 0": Broken(
+        policy("gracePeriod: 0"),
+        "4:18: policies[0].gracePeriod: 0 is a force deletion: Kubernetes forgets the pod before its "
+        "processes have ended, and two of them may write at once; write 1s or more",
+    ),
+    "action that is none": Broken(
+        policy("action: restart"), "4:13: policies[0].action: 'restart' is not an action; write evict"
+    ),
+    "nobody may be unavailable": Broken(
+        policy("maxUnavailable: 0"),
+        "4:21: policies[0].maxUnavailable: 0 would forbid every action; write 1, or `enabled: false`",
+    ),
+    "negative number unavailable": Broken(
+        policy("maxUnavailable: -1"),
+        "4:21: policies[0].maxUnavailable: -1 is not a whole number from 1 to 10000; write such as 3",
+    ),
+    "half a pod unavailable": Broken(
+        policy("maxUnavailable: 1.5"),
+        "4:21: policies[0].maxUnavailable: 1.5 is not a whole number from 1 to 10000; write such as 3",
+    ),
+    "quoted number unavailable": Broken(
+        policy("maxUnavailable: '2'"), "4:21: policies[0].maxUnavailable: '2' is text; write 2 without quotes"
+    ),
+    "too large a share unavailable": Broken(
+        policy("maxUnavailable: 101%"),
+        "4:21: policies[0].maxUnavailable: '101%' is not from 1% to 100%; write such as 25%",
+    ),
+    "word unavailable": Broken(
+        policy("maxUnavailable: half"),
+        "4:21: policies[0].maxUnavailable: 'half' is neither a number of pods nor a percentage; write such as 1 or 25%",
+    ),
+    "enabled yes": Broken(
+        policy("enabled: yes"), "4:14: policies[0].enabled: 'yes' is neither true nor false; write true"
+    ),
+    "enabled in quotes": Broken(
+        policy("enabled: 'false'"),
+        "4:14: policies[0].enabled: 'false' is neither true nor false; write false without quotes",
+    ),
+    "enabled 1": Broken(
+        policy("enabled: 1"), "4:14: policies[0].enabled: 1 is neither true nor false; write true or false"
+    ),
+    "signal that is none": Broken(
+        policy("signal: memory"),
+        "4:13: policies[0].signal: 'memory' is not a signal; write working_set, or remove the line",
+    ),
+    "expression that is none": Broken(
+        policy("match: {pods: ['a', '(b']}"),
+        "4:25: policies[0].match.pods[1]: '(b' is not a regular expression for RE2 (missing ): (b); "
+        "close every bracket, or write \\( and \\[ for the characters themselves",
+    ),
+    "shell pattern": Broken(
+        policy("match: {namespaces: team-*}"),
+        "4:25: policies[0].match.namespaces: 'team-*' is a shell pattern; write team-.* for all names that begin so",
+    ),
+    "number as expression": Broken(
+        policy("match: {containers: [7]}"), '4:26: policies[0].match.containers[0]: 7 must be text; write "7" in quotes'
+    ),
+    "no expressions": Broken(
+        policy("match: {namespaces: []}"),
+        "4:25: policies[0].match.namespaces: an empty list would match nothing; remove the line to match everything",
+    ),
+    "mapping of expressions": Broken(
+        policy("match: {namespaces: {a: b}}"),
+        "4:25: policies[0].match.namespaces: this is a mapping and must be a list; write such as [team-a, team-b]",
+    ),
+    "workload without a kind": Broken(
+        policy("match: {workload: iot-server}"),
+        "4:23: policies[0].match.workload: 'iot-server' is not Kind/name; write Deployment/iot-server",
+    ),
+    "workload without a name": Broken(
+        policy("match: {workload: Deployment/}"),
+        "4:23: policies[0].match.workload: 'Deployment/' is not Kind/name; write Deployment/.*",
+    ),
+    "kind as kubectl takes it": Broken(
+        policy("match: {workload: deployments/web}"),
+        "4:23: policies[0].match.workload: 'deployments' is not a kind as Kubernetes writes it; write Deployment/web",
+    ),
+    "workload that is a pod": Broken(
+        policy("match: {workload: Pod/web-0}"),
+        "4:23: policies[0].match.workload: 'Pod/web-0' matches no pod: "
+        "a pod is not a workload; write match.pods instead",
+    ),
+    "workload that is a cron job": Broken(
+        policy("match: {workload: CronJob/backup}"),
+        "4:23: policies[0].match.workload: 'CronJob/backup' matches no pod: "
+        "the workload of a CronJob's pods is their Job; write Job/backup-.*",
+    ),
+    "workload with a bad expression": Broken(
+        policy("match: {workload: Deployment/web-*}"),
+        "4:23: policies[0].match.workload: 'web-*' is a shell pattern; write web-.* for all names that begin so",
+    ),
+    "selector that is none": Broken(
+        policy("match: {selector: tier in web}"),
+        "4:23: policies[0].match.selector: 'tier in web' is not a label requirement; "
+        "write tier=web, tier in (web, worker), tier or !tier",
+    ),
+    "selector as an object": Broken(
+        policy("match: {selector: {matchLabels: {a: b}}}"),
+        '4:23: policies[0].match.selector: this is a mapping and must be text; write such as "tier in (web, worker)"',
+    ),
+    "selector of nothing": Broken(
+        policy("match: {selector: ' '}"),
+        "4:23: policies[0].match.selector: an empty selector selects every pod; remove the line if that is meant",
+    ),
+    "selector of a novel": Broken(
+        policy("match: {selector: '" + "," * 500_000 + "'}"),
+        "4:23: policies[0].match.selector: a selector has 2000 characters at most; "
+        "write a simpler one, or several policies",
+    ),
+    "no actions in the budget": Broken(
+        POLICY + "safety: {budget: {actions: 0}}\n",
+        "2:28: safety.budget.actions: 0 would forbid every action; write 1 or more, or `safety.paused: true`",
+    ),
+    "budget of two days": Broken(
+        POLICY + "safety: {budget: {per: 2d}}\n", "2:24: safety.budget.per: '2d' is too long; write 1d or less"
+    ),
+    "nothing concurrent": Broken(
+        POLICY + "safety: {maxConcurrent: 0}\n",
+        "2:25: safety.maxConcurrent: 0 would forbid every action; write 1 or more, or `paused: true`",
+    ),
+    "too much concurrent": Broken(
+        POLICY + "safety: {maxConcurrent: 1001}\n",
+        "2:25: safety.maxConcurrent: 1001 is not a whole number from 1 to 1000; write such as 3",
+    ),
+    "excluded namespace that is no expression": Broken(
+        POLICY + "safety: {namespaces: {exclude: [kube-*]}}\n",
+        "2:33: safety.namespaces.exclude[0]: 'kube-*' is a shell pattern; write kube-.* for all names that begin so",
+    ),
+    "too many expressions": Broken(
+        policy("match: {pods: [" + "a, " * 2001 + "]}"),
+        "2:3: policies: more than 2000 expressions in all; write fewer, wider ones",
+    ),
+}
+NOT_BUILT = {
+    **{
+        f"{section} {key}": Broken(text, f"{at} `{key}` is not supported by this version of remediator yet; remove it")
+        for key in unsupported.POLICY_FIELDS
+        for section, text, at in (
+            ("policy's", policy(f"{key}: x"), f"4:5: policies[0].{key}:"),
+            ("defaults'", POLICY + f"defaults: {{{key}: x}}\n", f"2:12: defaults.{key}:"),
+        )
+    },
+    **{
+        f"safety's {key}": Broken(
+            POLICY + f"safety: {{{key}: x}}\n",
+            f"2:10: safety.{key}: `{key}` is not supported by this version of remediator yet; remove it",
+        )
+        for key in unsupported.SAFETY_FIELDS
+    },
+    **{
+        f"action {action}": Broken(
+            policy(f"action: {action}"),
+            f"4:13: policies[0].action: the action {action} is not supported by this version of remediator yet; "
+            "write evict",
+        )
+        for action in unsupported.ACTIONS
+    },
+    **{
+        f"signal {signal}": Broken(
+            policy(f"signal: {signal}"),
+            f"4:13: policies[0].signal: the signal {signal} is not supported by this version of remediator yet; "
+            "write working_set, or remove the line",
+        )
+        for signal in unsupported.SIGNALS
+    },
+    "query": Broken(
+        policy("signal: {query: up, unit: none}"),
+        "4:13: policies[0].signal: a query of one's own as signal is not supported by this version of remediator "
+        "yet; write working_set, or remove the line",
+    ),
+    "share of the request": Broken(
+        threshold("150% of request"),
+        "1:33: policies[0].threshold: '150% of request': a share of the request as threshold is not supported by "
+        "this version of remediator yet; write 150% of limit or 20Gi",
+    ),
+    **{
+        f"plain number {number}": Broken(
+            threshold(number),
+            f"1:33: policies[0].threshold: {shown} has no unit, and a plain number as threshold is not supported "
+            "by this version of remediator yet; write 20Gi or 90% of limit",
+        )
+        for number, shown in (
+            ("21474836480", "21474836480"),
+            ("'21474836480'", "'21474836480'"),
+            ("0.9", "0.9"),
+            ("'2e10'", "'2e10'"),
+            ("-1", "-1"),
+            (".nan", ".nan"),
+        )
+    },
+}
+TABLE = {**NOT_YAML, **STRUCTURE, **VALUES, **NOT_BUILT}
+
+
+@pytest.mark.parametrize("broken", TABLE.values(), ids=TABLE.keys())
+def test_says_where_it_is_and_what_to_write(broken: Broken) -> None:
+    """A file with one fault is refused with one line: file, line, column, path, fault and fix."""
+    with pytest.raises(PolicyError) as refused:
+        parse(broken.text, sample_interval=30)
+    assert str(refused.value) == f"policy.yaml:{broken.said}"
+
+
+def test_everything_is_said_at_once_in_the_order_of_the_file() -> None:
+    """Faults of every kind, in every section, come together: structure, keys, values, what doesn't go together."""
+    text = """\
+defaults:
+  evry: 1m
+  for: 45s
+safety:
+  paused: yes
+  holdWhen: [up]
+policies:
+  - name: a
+    threshold: 20G i
+    jitter: 2m
+    cooldown: 5m
+    cooldown: 6m
+  - {}
+  - name: a
+    threshold: &x 1Gi
+    match: {namespaces: ["(", ok, "team-*"], labels: {a: b}}
+colour: red
+"""
+    with pytest.raises(PolicyError) as refused:
+        parse(text, sample_interval=30)
+    said = [(problem.line, problem.column, problem.path) for problem in refused.value.problems]
+    assert said == [
+        (2, 3, "defaults.evry"),
+        (3, 8, "defaults.for"),
+        (5, 11, "safety.paused"),
+        (6, 3, "safety.holdWhen"),
+        (9, 16, "policies[0].threshold"),
+        (10, 13, "policies[0].jitter"),
+        (12, 5, "policies[0].cooldown"),
+        (13, 5, "policies[1].name"),
+        (13, 5, "policies[1].threshold"),
+        (14, 11, "policies[2].name"),
+        (15, 16, "policies[2].threshold"),
+        (16, 26, "policies[2].match.namespaces[0]"),
+        (16, 35, "policies[2].match.namespaces[2]"),
+        (16, 46, "policies[2].match.labels"),
+        (17, 1, "colour"),
+    ]
+
+
+def test_a_broken_value_is_not_called_missing_as_well() -> None:
+    """A threshold or name that is there and wrong, here or in the defaults, is one problem, not two."""
+    text = "defaults: {threshold: lots, for: 1}\npolicies: [{name: [a]}, {name: }, {name: c, for: 5m}]\n"
+    with pytest.raises(PolicyError) as refused:
+        parse(text, sample_interval=30)
+    assert [problem.path for problem in refused.value.problems] == [
+        "defaults.threshold",
+        "defaults.for",
+        "policies[0].name",
+        "policies[1].name",
+    ]
+
+
+def test_a_flood_of_problems_is_cut() -> None:
+    """After 500 problems the rest is counted, so that one wrong file does not flood the log."""
+    with pytest.raises(PolicyError) as refused:
+        parse("".join(f"key{number}: x\n" for number in range(3000)), sample_interval=30)
+    assert len(refused.value.problems) == 501
+    assert str(refused.value.problems[-1]) == (
+        "policy.yaml:500:1: 2501 more problems from here on; mend those above first"
+    )
+
+
+def test_files_that_can_not_be_read_say_what_to_do(tmp_path: Path) -> None:
+    """A file that is missing, a directory, a device or below a file is a problem of the file, with a way out."""
+    (tmp_path / "file").write_text(POLICY)
+    expected = {
+        tmp_path / "missing.yaml": "there is no such file; name another one, or mount the policy's ConfigMap there",
+        tmp_path: "this is a directory; name the file in it, such as policy.yaml",
+        Path("/dev/zero"): "the file can't be read (it is a device or socket); name a regular file",
+        tmp_path / "file" / "x": "a part of the path is a file, not a directory; name another path",
+    }
+    for path, sentence in expected.items():
+        with pytest.raises(PolicyError) as refused:
+            load(path, sample_interval=30)
+        assert str(refused.value) == f"{path}:1:1: {sentence}"
+
+
+def test_a_file_without_permission_says_who_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permission is refused with the user's number and the setting that a ConfigMap volume has for it."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("remediator.policy.loader.os.open", refuse)  # root may read everything
+    monkeypatch.setattr("remediator.policy.loader.os.getuid", lambda: 65532)
+    with pytest.raises(PolicyError, match=r"user 65532 may not read the file; mend its mode .*defaultMode"):
+        load(path, sample_interval=30)
+
+
+def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
+    """A file of a gibibyte is refused after its first mebibyte."""
+    path = tmp_path / "policy.yaml"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(PolicyError, match="larger than 1024 KiB"):
+        load(path, sample_interval=30)
