@@ -45,12 +45,13 @@ def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
             share = f"{by_container} / on (namespace,pod,container) ({limits} > 0 < {_NO_LIMIT})"
             nominate = f"{share} > {float(percent) / 100!r}"
     recent = f"last_over_time({selected}[{policy.max_sample_age}s])"
-    measured = f"count(count by (namespace,pod) ({recent}))"
+    running = _running(policy, safety, scope)
+    measured = f"count by (namespace,pod) ({recent})"
     return Queries(
         nominate=nominate,
         fresh=f"count({recent})",
         present=f"count({selected})",
-        coverage=f"{measured} / count({_running(policy, safety, scope)})",
+        coverage=f"count({measured} and on (namespace,pod) {running}) / count({running})",
     )
 
 
@@ -85,32 +86,36 @@ def _matchers(policy: Policy, safety: Safety, scope: Scope) -> str:
 
 
 def _limits(policy: Policy, safety: Safety, scope: Scope) -> str:
-    """The limits by namespace, pod and container, under the names that the measurements use."""
-    renamed = {ours: scope.limits_labels.get(ours, ours) for ours in ("namespace", "pod", "container")}
-    matchers = _joined(
-        'resource="memory"',
-        scope.matchers,
-        _alternatives(renamed["namespace"], policy.match.namespaces),
-        _alternatives(renamed["namespace"], safety.excluded_namespaces, operator="!~"),
-        _alternatives(renamed["pod"], policy.match.pods),
-    )
-    series = " or ".join(f"{name}{{{matchers}}}" for name in _LIMITS)
-    for ours, theirs in renamed.items():
-        if ours != theirs:
-            series = f'label_replace({series}, {quoted(ours)}, "$1", {quoted(theirs)}, "(.*)")'
+    """The limits in bytes by namespace, pod and container."""
+    matchers = _state_matchers('resource="memory"', policy, safety, scope)
+    series = _renamed(" or ".join(f"{name}{{{matchers}}}" for name in _LIMITS), scope)
     return f"max by (namespace,pod,container) ({series})"
 
 
 def _running(policy: Policy, safety: Safety, scope: Scope) -> str:
+    """The running pods that the policy's expressions match, by namespace and pod."""
+    matchers = _state_matchers('phase="Running"', policy, safety, scope)
+    return f"count by (namespace,pod) ({_renamed(f'kube_pod_status_phase{{{matchers}}} == 1', scope)})"
+
+
+def _state_matchers(first: str, policy: Policy, safety: Safety, scope: Scope) -> str:
+    """Matchers for series of kube-state-metrics, under the names that they have for namespace and pod."""
     namespace, pod = (scope.limits_labels.get(ours, ours) for ours in ("namespace", "pod"))
-    matchers = _joined(
-        'phase="Running"',
+    return _joined(
+        first,
         scope.matchers,
         _alternatives(namespace, policy.match.namespaces),
         _alternatives(namespace, safety.excluded_namespaces, operator="!~"),
         _alternatives(pod, policy.match.pods),
     )
-    return f"count by ({namespace},{pod}) (kube_pod_status_phase{{{matchers}}} == 1)"
+
+
+def _renamed(series: str, scope: Scope) -> str:
+    """The series under the names that the measurements use for namespace, pod and container."""
+    for ours, theirs in scope.limits_labels.items():
+        if ours != theirs:
+            series = f'label_replace({series}, {quoted(ours)}, "$1", {quoted(theirs)}, "(.*)")'
+    return series
 
 
 def _alternatives(label: str, patterns: Iterable[str], *, operator: str = "=~") -> str:

@@ -51,10 +51,14 @@ def configure(*, form: LogFormat, level: str, stream: TextIO | None = None) -> N
 def _json() -> list[Processor]:
     # ``show_locals`` would print local variables, credentials among them.
     tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    return [
-        structlog.processors.ExceptionRenderer(tracebacks),
-        structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode()),
-    ]
+    return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer(serializer=_line)]
+
+
+def _line(fields: dict[str, Any], **_: object) -> str:
+    """One line, with what a person looks for first in front."""
+    first = {key: fields.pop(key) for key in ("time", "level", "event") if key in fields}
+    fields.pop("color_message", None)
+    return orjson.dumps({**first, **fields}, default=str).decode()
 
 
 def _text(out: TextIO) -> list[Processor]:

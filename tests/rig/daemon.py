@@ -1,0 +1,197 @@
+"""The daemon as a process of its own against a rig: started, watched through its log, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import requests
+import yaml
+
+Json = dict[str, Any]
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Daemon:
+    """``remediator run`` in a namespace of its own; a context manager that ends it.
+
+    ``policy`` is the policy file as an object or as text; ``sample_interval`` in whole seconds is what it is told of
+    scraping and measuring. Its log (JSON lines) is in ``log_file``, and ``events`` gives what it has said so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        kubeconfig: Path,
+        prometheus_url: str,
+        namespace: str,
+        policy: Json | str,
+        sample_interval: int = 1,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        name: str = "remediator",
+    ) -> None:
+        self._owned = None if folder else tempfile.TemporaryDirectory(prefix="remediator-daemon-")
+        self.folder = folder or Path(self._owned.name if self._owned else ".")
+        self.policy_file = self.folder / f"{name}.policy.yaml"
+        self.write_policy(policy)
+        self.log_file = self.folder / f"{name}.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("REMEDIATOR_")},
+            "REMEDIATOR_POLICY": str(self.policy_file),
+            "REMEDIATOR_PROMETHEUS_URL": prometheus_url,
+            "REMEDIATOR_KUBECONFIG": str(kubeconfig),
+            "REMEDIATOR_NAMESPACE": namespace,
+            "REMEDIATOR_NAME": name,
+            "REMEDIATOR_SCRAPE_INTERVAL": f"{sample_interval}s",
+            "REMEDIATOR_KUBELET_INTERVAL": f"{sample_interval}s",
+            "REMEDIATOR_LEASE_DURATION": "20s",
+            "REMEDIATOR_HTTP_ADDRESS": f"127.0.0.1:{self.port}",
+            "REMEDIATOR_LOG_FORMAT": "json",
+            **(environment or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write_policy(self, policy: Json | str) -> None:
+        """Replace the policy file, in one step."""
+        fresh = self.policy_file.with_suffix(".new")
+        fresh.write_text(policy if isinstance(policy, str) else yaml.safe_dump(policy, sort_keys=False))
+        fresh.replace(self.policy_file)
+
+    def start(self) -> Self:
+        """Start the process; the log goes on where it ended."""
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "remediator", "run"],
+                cwd=_ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The process' id."""
+        if self._process is None:
+            message = "the daemon was not started"
+            raise AssertionError(message)
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float = 40) -> int:
+        """The exit code, once it has ended."""
+        if self._process is None:
+            return 0
+        return self._process.wait(timeout)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+        return self.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if error is not None:
+            sys.stderr.write(f"\nthe daemon's log ended with:\n{self.tail()}\n")
+        if self._owned is not None:
+            self._owned.cleanup()
+
+    def events(self, event: str | None = None, **fields: object) -> list[Json]:
+        """The log lines so far, of one event, and with these fields."""
+        found = []
+        for line in self.log_file.read_bytes().splitlines() if self.log_file.exists() else ():
+            try:
+                said = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                # Not a line of ours: a traceback of the interpreter, say. ``tail`` shows it.
+                continue
+            if (event is None or said.get("event") == event) and all(said.get(k) == v for k, v in fields.items()):
+                found.append(said)
+        return found
+
+    def wait_for(self, event: str, *, count: int = 1, timeout: float = 60, **fields: object) -> list[Json]:
+        """The lines of one event, once there are so many."""
+        return self.until(
+            lambda: found if len(found := self.events(event, **fields)) >= count else None,
+            what=f"{count} × {event!r} with {fields}",
+            timeout=timeout,
+        )
+
+    def until(self, condition: Callable[[], Any], *, what: str, timeout: float = 60) -> Any:  # noqa: ANN401
+        """What the condition gives, once that is true; fails with the log's end, also where the daemon has ended."""
+        deadline = time.monotonic() + timeout
+        while not (value := condition()):
+            ended = self._process is not None and self._process.poll() is not None
+            if time.monotonic() > deadline or ended:
+                why = f"the daemon ended with {self.wait()}" if ended else f"not within {timeout:g} s"
+                message = f"{what}: {why}; its log ends with:\n{self.tail()}"
+                raise AssertionError(message)
+            time.sleep(0.05)
+        return value
+
+    def get(self, path: str) -> requests.Response:
+        """An answer of its HTTP server."""
+        return requests.get(self.url + path, timeout=5)
+
+    def ready(self) -> str:
+        """The words of ``/readyz``; empty while nobody listens."""
+        try:
+            return self.get("/readyz").text
+        except requests.ConnectionError:
+            return ""
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """The value of one series of ``/metrics``; None where it is not there."""
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        for line in self.get("/metrics").text.splitlines():
+            series, _, value = line.rpartition(" ")
+            family, _, rest = series.partition("{")
+            if family == name and wanted <= set(rest.rstrip("}").split(",")):
+                return float(value)
+        return None
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of the log, shortened."""
+        text = self.log_file.read_text("utf-8", "replace") if self.log_file.exists() else ""
+        return "\n".join(line[:400] for line in text.splitlines()[-lines:])
