@@ -47,9 +47,11 @@ def parse(
     problems = Problems(file)
     root, found = source.read(content, file=file)
     problems.extend(found)
-    for key, place in root.keys.items():
-        if key not in keys(FileFields):
-            report_unknown(place, key, known=keys(FileFields), problems=problems)
+    top = keys(FileFields)
+    unknown = [(key, place) for key, place in root.keys.items() if key not in top]
+    meant = {report_unknown(place, key, known=top, later=(), problems=problems) for key, place in unknown}
+    if "policies" not in {*root.keys, *meant}:
+        problems.add(root.place, "there are no policies; write `policies:` and a list below it", path="policies")
     safety = read_section(SafetyFields, root.entries.get("safety"), name="safety", problems=problems)
     written = _policies(root, problems)
     for one in written:
@@ -68,23 +70,19 @@ def _policies(root: Mapping, problems: Problems) -> list[Written]:
     if "defaults" in root.unusable:
         defaults = Section(defaults.fields, defaults.node, frozenset(keys(DefaultFields)))
     node = root.entries.get("policies")
-    if node is None and "policies" not in root.unusable:
-        problems.add(root.place, "there are no policies; write `policies:` and a list below it", path="policies")
-    elif isinstance(node, Listing):
-        if not node.items:
-            problems.add(
-                node.place, "the list is empty; write one policy at least, or `safety: {paused: true}` with it"
-            )
-        if sum(_expressions(item) for item in node.items) > MAX_EXPRESSIONS:
-            problems.add(node.place, f"more than {MAX_EXPRESSIONS} expressions in all; write fewer, wider ones")
-            return []
-        return [
-            Written(read_section(PolicyFields, item, name="policies", problems=problems), defaults)
-            for item in node.items
-        ]
-    elif node is not None:
+    if node is None:
+        return []
+    if not isinstance(node, Listing):
         problems.add(node.place, "this must be a list; begin each policy with `- name: `")
-    return []
+        return []
+    if not node.items:
+        message = "the list is empty; write one policy at least, or `safety: {paused: true}` with it"
+        problems.add(node.place, message)
+    if sum(_expressions(item) for item in node.items) > MAX_EXPRESSIONS:
+        problems.add(node.place, f"more than {MAX_EXPRESSIONS} expressions in all; write fewer, wider ones")
+        return []
+    sections = [read_section(PolicyFields, item, name="policies", problems=problems) for item in node.items]
+    return [Written(section, defaults) for section in sections]
 
 
 def _expressions(item: Node) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -100,8 +101,8 @@ def read_section(model: type[Model], node: Node | None, *, name: str, problems: 
             return Section(model.model_validate(data), node, frozenset(broken))
         except ValidationError as exc:
             errors = exc.errors(include_url=False, include_input=False)
-        for error in errors:
-            _report(error, model, node, name=name, problems=problems)
+        # Somebody who wrote `Name` has not forgotten the name, so what was meant counts as broken too.
+        broken |= {_report(error, model, node, name=name, problems=problems) for error in errors}
         bad = {str(error["loc"][0]) for error in errors}
         broken |= bad
         data = {key: value for key, value in data.items() if key not in bad}
@@ -112,13 +113,27 @@ def keys(model: type[Fields]) -> tuple[str, ...]:
     return tuple(model.key(attribute) for attribute in model.model_fields)
 
 
-def report_unknown(place: Place, key: str, *, known: tuple[str, ...], problems: Problems) -> None:
-    """Say that there is no such key, and which one may be meant."""
-    fix = _fix(key, known) if len(problems) < _GUESSES else "remove it"
+def report_unknown(place: Place, key: str, *, known: Iterable[str], later: Iterable[str], problems: Problems) -> str:
+    """Say that there is no such key, and give the one that may be meant; empty where there is none.
+
+    ``later`` are keys that this version does not support.
+    """
+    if len(problems) >= _GUESSES:
+        problems.add(place, "there is no such key here; remove it")
+        return ""
+    home = next((home for home, model in _HOMES.items() if key in keys(model)), None)
+    guess = "" if home else nearest(key, (*known, *later)) or ""
+    if home:
+        fix = f"it belongs {home}"
+    elif guess in later:
+        fix = f"{unsupported.not_yet(f'`{guess}`')}; remove it"
+    else:
+        fix = f"write {guess}" if guess else f"the keys here are {', '.join(sorted(known))}"
     problems.add(place, f"there is no such key here; {fix}")
+    return guess
 
 
-def _report(error: ErrorDetails, model: type[Fields], node: Mapping, *, name: str, problems: Problems) -> None:
+def _report(error: ErrorDetails, model: type[Fields], node: Mapping, *, name: str, problems: Problems) -> str:
     loc = error["loc"]
     if error["type"] == "extra_forbidden":
         holder = locate(node, loc[:-1])
@@ -130,8 +145,10 @@ def _report(error: ErrorDetails, model: type[Fields], node: Mapping, *, name: st
             problems.add(place, f"`{key}` can't be a default; write it in each policy")
         else:
             known = keys(model if len(loc) == 1 else _NESTED[str(loc[-2])])
-            report_unknown(place, key, known=known, problems=problems)
-        return
+            later = unsupported.FIELDS.get(name, frozenset()) if len(loc) == 1 else ()
+            meant = report_unknown(place, key, known=known, later=later, problems=problems)
+            return meant if len(loc) == 1 else ""
+        return ""
     found = locate(node, loc)
     if error["type"] == SENTENCE:
         message = error["ctx"][SENTENCE]
@@ -140,17 +157,9 @@ def _report(error: ErrorDetails, model: type[Fields], node: Mapping, *, name: st
     else:
         message = "this value can't be read here; compare it with an example of a policy file"
     problems.add(found.place, message)
+    return ""
 
 
 def _not_a_mapping(node: Node) -> str:
     what = "this is a list" if isinstance(node, Listing) else f"{describe(plain(node))} is one value"
     return f"{what} and must be a mapping; write `key: value` lines, indented below it"
-
-
-def _fix(key: str, known: tuple[str, ...]) -> str:
-    for home, model in _HOMES.items():
-        if key in keys(model):
-            return f"it belongs {home}"
-    if guess := nearest(key, known):
-        return f"write {guess}"
-    return f"the keys here are {', '.join(known)}"

@@ -87,6 +87,7 @@ class _Frame:
     place: Place
     is_mapping: bool
     is_key: bool
+    problems_before: int
     items: list[Node] = field(default_factory=list)
     count: int = 0
     entries: dict[str, Node] = field(default_factory=dict)
@@ -113,10 +114,12 @@ class _Frame:
         self.pending = None
 
     def close(self) -> Node | None:
-        """Give the finished node; None for a list of nothing but unusable items, which is not an empty list."""
+        """Give the finished node; None for one of which nothing could be used, which is not an empty one."""
+        if self.count and not (self.items or self.keys):
+            return None
         if self.is_mapping:
             return Mapping(self.place, self.entries, self.keys, frozenset(self.unusable))
-        return Listing(self.place, tuple(self.items)) if self.items or not self.count else None
+        return Listing(self.place, tuple(self.items))
 
 
 class _Builder:
@@ -136,6 +139,8 @@ class _Builder:
         elif isinstance(event, yaml.CollectionEndEvent):
             frame = self._stack.pop()
             if frame.is_key:
+                # What is wrong inside such a key would only hide what is wrong with it.
+                del self.problems[frame.problems_before :]
                 message = "a list or mapping can't be a key; if this file is a template, render it first"
                 self._set_key(None, frame.place, refused=message)
             else:
@@ -161,7 +166,7 @@ class _Builder:
             self._refuse_extras(event, place)
             if len(self._stack) == MAX_DEPTH:
                 self._give_up(place, f"values are nested deeper than {MAX_DEPTH} levels; remove what surrounds them")
-            self._stack.append(_Frame(place, isinstance(event, yaml.MappingStartEvent), is_key))
+            self._stack.append(_Frame(place, isinstance(event, yaml.MappingStartEvent), is_key, len(self.problems)))
         elif isinstance(event, yaml.ScalarEvent) and is_key:
             self._take_key(event, place)
         elif isinstance(event, yaml.ScalarEvent):
@@ -206,10 +211,12 @@ class _Builder:
         if self._refuse_extras(event, place):
             return None
         value = resolve(event.value) if event.implicit[0] else event.value
-        if value is None and place.path:
+        if value is not None:
+            return Scalar(place, value)
+        pending = self._stack[-1].pending if self._stack else None
+        if self._stack and (pending is None or pending.name is not None):
             self.refuse(place, "there is no value here; write one, or remove the line")
-            return None
-        return None if value is None else Scalar(place, value)
+        return None
 
     def _refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, place: Place) -> bool:
         """Refuse anchors and tags, and say whether there were any."""

@@ -67,7 +67,8 @@ def parse_threshold(value: object) -> Threshold:
     if share := _SHARE.fullmatch(text):
         return _share(share, text)
     if percent := _PERCENT.fullmatch(text):
-        message = f"{quote(value)} does not say of what; write {percent['percent']}% of limit"
+        fault = "does not say of what" if text.endswith("%") else "is not a share that we know"
+        message = f"{quote(value)} {fault}; write {percent['percent']}% of limit"
         raise ValueError(message)
     return _quantity(value)
 

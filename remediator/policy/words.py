@@ -39,7 +39,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(word) > LONGEST:
         return None
     plain = {_plain(name): name for name in known}
-    found = get_close_matches(_plain(word), plain, n=1, cutoff=0.7)
+    found = get_close_matches(_plain(word), plain, n=1, cutoff=0.75)
     return plain[found[0]] if found else None
 
 

@@ -152,6 +152,21 @@ STRUCTURE = {
         "policies: [{name: a, threshold: 1Gi}]\nsafety: {pausd: 1}\n",
         "2:10: safety.pausd: there is no such key here; write paused",
     ),
+    "unsupported key, misspelt": Broken(
+        policy("dry_run: true"),
+        "4:5: policies[0].dry_run: there is no such key here; "
+        "`dryRun` is not supported by this version of remediator yet; remove it",
+    ),
+    "key with a capital": Broken(
+        "policies: [{Name: a, threshold: 1Gi}]\n", "1:13: policies[0].Name: there is no such key here; write name"
+    ),
+    "policies with a capital": Broken(
+        "Policies: [{name: a, threshold: 1Gi}]\n", "1:1: Policies: there is no such key here; write policies"
+    ),
+    "template that was not rendered": Broken(
+        "policies: [{name: {{ .Values.name }}, threshold: 1Gi}]\n",
+        "1:20: policies[0].name: a list or mapping can't be a key; if this file is a template, render it first",
+    ),
     "match in defaults": Broken(
         POLICY + "defaults: {match: {}}\n", "2:12: defaults.match: `match` can't be a default; write it in each policy"
     ),
@@ -217,6 +232,10 @@ VALUES = {
     ),
     "threshold of a share of nothing": Broken(
         threshold("80%"), "1:33: policies[0].threshold: '80%' does not say of what; write 80% of limit"
+    ),
+    "threshold of a share of something else": Broken(
+        threshold("80% of limits"),
+        "1:33: policies[0].threshold: '80% of limits' is not a share that we know; write 80% of limit",
     ),
     "threshold above the limit": Broken(
         threshold("100.1% of limit"),
@@ -492,7 +511,7 @@ def test_everything_is_said_at_once_in_the_order_of_the_file() -> None:
     """Faults of every kind, in every section, come together: structure, keys, values, what doesn't go together."""
     text = """\
 defaults:
-  evry: 1m
+  redyTimeout: 1m
   for: 45s
 safety:
   paused: yes
@@ -513,7 +532,7 @@ colour: red
         parse(text, sample_interval=30)
     said = [(problem.line, problem.column, problem.path) for problem in refused.value.problems]
     assert said == [
-        (2, 3, "defaults.evry"),
+        (2, 3, "defaults.redyTimeout"),
         (3, 8, "defaults.for"),
         (5, 11, "safety.paused"),
         (6, 3, "safety.holdWhen"),
