@@ -23,7 +23,7 @@ from remediator.policy.fields import (
     SafetyFields,
 )
 from remediator.policy.nodes import Listing, Mapping, Node, Place, locate, plain
-from remediator.policy.words import describe, nearest
+from remediator.policy.words import describe, nearest, sentence
 
 Model = TypeVar("Model", bound=Fields)
 
@@ -53,7 +53,8 @@ class Problems(list[Problem]):
 
     def add(self, place: Place, message: str, *, path: str | None = None) -> None:
         """Note a problem once, however many policies share its cause."""
-        problem = Problem(self.file, place.line, place.column, place.path if path is None else path, message)
+        where = place.path if path is None else path
+        problem = Problem(self.file, place.line, place.column, where, sentence(message))
         if problem not in self._noted:
             self._noted.add(problem)
             self.append(problem)

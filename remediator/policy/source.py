@@ -16,7 +16,7 @@ import yaml
 from remediator.errors import PolicyError, Problem
 from remediator.policy.nodes import Listing, Mapping, Node, Place, Scalar, plain
 from remediator.policy.syntax import check_text, explain
-from remediator.policy.words import describe, quote, step
+from remediator.policy.words import describe, quote, sentence, step
 
 MAX_BYTES = 1 << 20
 """The largest file that is read; a ConfigMap can't hold more."""
@@ -153,7 +153,7 @@ class _Builder:
             self.finished = True
 
     def refuse(self, place: Place, message: str) -> None:
-        self.problems.append(Problem(self.file, place.line, place.column, place.path, message))
+        self.problems.append(Problem(self.file, place.line, place.column, place.path, sentence(message)))
 
     def _take_node(self, event: yaml.NodeEvent) -> None:
         self._values += 1

@@ -9,10 +9,21 @@ from difflib import get_close_matches
 LONGEST = 60
 """A longer value is cut in a message, in characters."""
 
+LONGEST_SENTENCE = 500
+
 
 def quote(text: str) -> str:
     """Put text between quotes, cut where it is long; control characters are escaped, not passed on."""
     return repr(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+
+
+def sentence(text: str) -> str:
+    """Make a message fit for a terminal and a log: one line, nothing invisible, and no longer than 500 characters.
+
+    The fix that a message offers may hold what somebody wrote, without the quotes that escape it.
+    """
+    shown = text if len(text) <= LONGEST_SENTENCE else f"{text[: LONGEST_SENTENCE - 3]}..."
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
 
 
 def describe(value: object) -> str:

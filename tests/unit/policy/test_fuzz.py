@@ -44,7 +44,7 @@ def check(content: str | bytes) -> None:
     assert refused.problems
     lines = str(refused).split("\n")
     assert len(lines) == len(refused.problems)
-    assert all(line.startswith("policy.yaml:") for line in lines)
+    assert all(line.startswith("policy.yaml:") and line.isprintable() and len(line) < 2000 for line in lines)
     assert not any(raw in line for raw in RAW for line in lines)
     assert all(problem.line >= 1 and problem.column >= 1 and problem.message for problem in refused.problems)
 
@@ -109,9 +109,29 @@ def written(value: object) -> str:
     return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(str(value), str(value))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "policies: [{name: a, threshold: 1Gi, match: {workload: " + "w" * 100_000 + "}}]",
+        "policies: [{name: a, threshold: 1Gi, match: {workload: Pod/" + "w" * 100_000 + "}}]",
+        "policies: [{name: a, threshold: 1Gi, match: {selector: '" + "a b" * 600 + "'}}]",
+        "policies: [{name: a, threshold: 1Gi, match: {pods: '(" + "w" * 900 + "'}}]",
+        "policies: [{name: a, threshold: &" + "w" * 100_000 + " 1Gi}]",
+        "? " + "k" * 100_000 + "\n: 1",
+    ],
+    ids=["workload", "pod", "selector", "expression", "anchor", "key"],
+)
+def test_long_values_are_cut(text: str) -> None:
+    """A message shows the beginning of a long value, wherever it speaks of it."""
+    check(text)
+
+
 @pytest.mark.parametrize("value", ["\\x1b[31mred", "\\a\\b", "\\u202e"])
 def test_control_characters_are_not_passed_on(value: str) -> None:
     """A value can't paint the terminal of somebody who reads the problem."""
     with pytest.raises(PolicyError) as refused:
-        parse(f'policies: [{{name: "{value}", threshold: "{value}", "{value}": 1}}]', sample_interval=30)
+        parse(
+            f'policies: [{{name: "{value}", threshold: "{value}", "{value}": 1, match: {{workload: "{value}"}}}}]',
+            sample_interval=30,
+        )
     assert str(refused.value).replace("\n", "").isprintable()
