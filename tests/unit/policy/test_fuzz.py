@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +33,12 @@ SCRAPS = [
     *("name", "match", "threshold", "emergency", "windows", "---\n", "...\n", "(", "\\", "${x}", "{0}", "x" * 100),
 ]
 RAW = ["Input should", "value_error", "pydantic", "Field required", "Traceback", "errors.pydantic"]
+
+
+def policy_of_pods(expression: str, count: int) -> str:
+    """One policy with so many different expressions."""
+    pods = ", ".join(expression % number for number in range(count))
+    return f"policies: [{{name: a, threshold: 1Gi, match: {{pods: [{pods}]}}}}]"
 
 
 def check(content: str | bytes) -> None:
@@ -124,6 +132,26 @@ def written(value: object) -> str:
 def test_long_values_are_cut(text: str) -> None:
     """A message shows the beginning of a long value, wherever it speaks of it."""
     check(text)
+
+
+HOSTILE = {
+    "empty policies": "policies:\n" + "- {}\n" * 3000,
+    "misspelt keys": "policies:\n" + "- {nme: a, thresold: 1Gi}\n" * 1500,
+    "one default broken for all": "defaults: {for: 1s}\npolicies:\n" + "- {name: a, threshold: 1Gi}\n" * 1500,
+    "heavy expressions": policy_of_pods(r"'\pL{900}x%d'", 100),
+    "many heavy expressions": policy_of_pods(r"'\pL{900}x%d'", 9000),
+    "open brackets": policy_of_pods("'" + "(" * 400 + "%d'", 2000),
+    "commas": "policies: [{name: a, threshold: 1Gi, match: {selector: '" + "," * 500_000 + "'}}]",
+    "a long threshold": "policies: [{name: a, threshold: '" + "1 " * 500_000 + "'}]",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_policies_are_refused_in_no_time(text: str) -> None:
+    """What is valid YAML and a great many wrong policies is refused within five seconds of CPU, too."""
+    began = time.process_time()
+    check(text)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("value", ["\\x1b[31mred", "\\a\\b", "\\u202e"])

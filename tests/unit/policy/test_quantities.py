@@ -23,7 +23,7 @@ def clients_reading(text: str) -> Fraction:
         return Fraction(clients_parse_quantity(text))  # type: ignore[no-untyped-call]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(number=NUMBERS, suffix=st.sampled_from(SUFFIXES) | EXPONENTS)
 def test_reads_what_the_client_reads(number: str, suffix: str) -> None:
     """Whatever we take, the Kubernetes client takes as the same number."""
@@ -36,7 +36,7 @@ def test_reads_what_the_client_reads(number: str, suffix: str) -> None:
         assert parse_quantity(text) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=st.text(st.sampled_from("0123456789.+-eEinumkKMGTP _ÀNaf٣"), max_size=12))
 def test_takes_nothing_that_the_client_refuses(text: str) -> None:
     """A text is a quantity, at or above zero and finite, for the client as well, or it is refused."""

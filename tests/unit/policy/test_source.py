@@ -111,11 +111,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_files_are_refused_in_no_time(text: str) -> None:
-    """Whatever a mebibyte holds, it is read or refused with a PolicyError within two seconds."""
-    began = time.monotonic()
+    """Whatever a mebibyte holds, it is read or refused with a PolicyError within two seconds of CPU."""
+    began = time.process_time()
     with contextlib.suppress(PolicyError):
         read(text, file="p")
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_depth_is_bounded() -> None:
