@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.rig.claim import sweep
 from tests.rig.cluster import Cluster
 
 _HERE = Path(__file__).resolve().parent
@@ -26,30 +27,35 @@ _OWNED = pytest.StashKey[Cluster]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "cluster: needs the control plane; set for all of tests/cluster and tests/chaos"
-    )
+    """Registers the marker, and makes SIGTERM an orderly end."""
+    config.addinivalue_line("markers", "cluster: needs the control plane; set for all of tests/cluster and tests/chaos")
     # So that what SIGTERM ends is ended like Ctrl-C: with fixtures torn down and the cluster stopped.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stops the shared cluster, in the process that owns it, and tidies up after workers that were killed."""
     if (cluster := config.stash.get(_OWNED, None)) is not None:
         cluster.stop()
+        sweep()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 (a class that pytest-xdist does not export)
     """Gives a worker of pytest-xdist the shared cluster; runs in the controller, for each worker."""
     if _wants_cluster(node.config):
         node.workerinput["rig"] = _owned(node.config).describe()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the control plane, and keeps the tests of one `own_cluster` in one worker (loadgroup)."""
     for item in items:
         if item.path.is_relative_to(_HERE / "cluster") or item.path.is_relative_to(_HERE / "chaos"):
             item.add_marker("cluster")
+        if "own_cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_HERE))))
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +102,7 @@ def _wants_cluster(config: pytest.Config) -> bool:
     if "not cluster" in config.option.markexpr:
         return False
     places = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
-    return not places or any(
-        not any(place.is_relative_to(_HERE / tier) for tier in _WITHOUT) for place in places
-    )
+    return not places or any(not any(place.is_relative_to(_HERE / tier) for tier in _WITHOUT) for place in places)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -7,14 +7,18 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.rig import workloads
 from tests.rig.api import ApiError
 from tests.rig.claim import sweep
 from tests.rig.cluster import Cluster, is_ready
+from tests.rig.errors import StartError
+from tests.rig.processes import Component
 from tests.rig.prometheus import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +50,7 @@ def test_a_leak_grows_under_the_identity_of_the_live_container(cluster: Cluster,
     assert first.labels["node"] == pod["spec"]["nodeName"]
     assert 64 * MIB <= first.value < 84 * MIB
     cluster.wait(
-        lambda: working_set(cluster, namespace)[0].value > first.value + 2 * MIB,
-        15,
-        "the leak has grown by 2 MiB",
+        lambda: working_set(cluster, namespace)[0].value > first.value + 2 * MIB, 15, "the leak has grown by 2 MiB"
     )
 
 
@@ -64,25 +66,19 @@ def test_a_leak_ends_with_the_pod(cluster: Cluster, namespace: str) -> None:
     cluster.api.evict(namespace, old["metadata"]["name"], uid=old["metadata"]["uid"])
     new = cluster.wait(
         lambda: [
-            pod
-            for pod in cluster.pods(namespace)
-            if pod["metadata"]["uid"] != old["metadata"]["uid"] and is_ready(pod)
+            pod for pod in cluster.pods(namespace) if pod["metadata"]["uid"] != old["metadata"]["uid"] and is_ready(pod)
         ],
         20,
         "another pod is Ready",
     )[0]
 
     def fresh() -> list[Sample]:
-        return [
-            sample for sample in working_set(cluster, namespace) if sample.labels["name"] == container_id(new)
-        ]
+        return [sample for sample in working_set(cluster, namespace) if sample.labels["name"] == container_id(new)]
 
     (sample,) = cluster.wait(fresh, 15, "a sample of the new container")
     assert sample.value < 96 * MIB
     assert container_id(new) != container_id(old)
-    cluster.wait(
-        lambda: len(working_set(cluster, namespace)) == 1, 15, "the old container's series has ended"
-    )
+    cluster.wait(lambda: len(working_set(cluster, namespace)) == 1, 15, "the old container's series has ended")
 
 
 def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: str) -> None:
@@ -104,17 +100,11 @@ def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: s
     after = cluster.wait(restarted, 15, "the container has restarted and is Ready again")
     assert container_id(after) != container_id(before)
     assert cluster.api.get("pods", namespace, name)["metadata"]["uid"] == before["metadata"]["uid"]
-    last = cluster.api.get("pods", namespace, name)["status"]["containerStatuses"][0]["lastState"][
-        "terminated"
-    ]
+    last = cluster.api.get("pods", namespace, name)["status"]["containerStatuses"][0]["lastState"]["terminated"]
     assert (last["reason"], last["exitCode"]) == ("OOMKilled", 137)
     assert last["containerID"].endswith(container_id(before))
     (sample,) = cluster.wait(
-        lambda: [
-            sample
-            for sample in working_set(cluster, namespace)
-            if sample.labels["name"] == container_id(after)
-        ],
+        lambda: [sample for sample in working_set(cluster, namespace) if sample.labels["name"] == container_id(after)],
         15,
         "a sample of the restarted container",
     )
@@ -186,13 +176,40 @@ def test_the_audit_log_tells_who_evicted(cluster: Cluster, namespace: str) -> No
     assert event.request is not None
     assert event.request["deleteOptions"]["preconditions"]["uid"] == uid
     refused = [
-        each
-        for each in cluster.audit()
-        if each.namespace == namespace and each.takes_a_pod and not each.succeeded
+        each for each in cluster.audit() if each.namespace == namespace and each.takes_a_pod and not each.succeeded
     ]
     assert [(each.user, each.verb, each.code) for each in refused if not each.is_system] == [
         (event.user, "delete", 403)
     ]
+
+
+def test_a_delete_can_take_its_time(cluster: Cluster, namespace: str) -> None:
+    """A pod with a delay stays, on its way out, until the delay is over; one without is gone at once."""
+    cluster.api.create(workloads.pod("quick", namespace))
+    cluster.api.create(workloads.pod("slow", namespace, annotations=workloads.behaviour(delete_delay="never")))
+    cluster.ready_pods(namespace, 2)
+    for name in ("quick", "slow"):
+        cluster.api.delete("pods", namespace, name)
+    cluster.wait(lambda: cluster.api.find("pods", namespace, "quick") is None, 5, "quick is gone")
+    assert "deletionTimestamp" in cluster.api.get("pods", namespace, "slow")["metadata"]
+    cluster.api.annotate("pods", namespace, "slow", workloads.behaviour(delete_delay=1))
+    cluster.wait(lambda: cluster.api.find("pods", namespace, "slow") is None, 5, "slow is gone")
+
+
+def test_readiness_can_be_taken_and_given_back(cluster: Cluster, namespace: str) -> None:
+    """A pod that says so stays un-Ready or without containers, and turns Ready when it says so no more."""
+    for name in ("never-ready", "never-start"):
+        annotations = {f"{workloads.PREFIX}{name}": "true"}
+        cluster.api.create(workloads.deployment(name, namespace, annotations=annotations))
+    cluster.api.create(workloads.deployment("web", namespace))
+    cluster.ready_pods(namespace, 1, labels="app=web")
+    (unready,) = cluster.pods(namespace, labels="app=never-ready")
+    (pending,) = cluster.pods(namespace, labels="app=never-start")
+    assert (unready["status"]["phase"], is_ready(unready)) == ("Running", False)
+    assert (pending["status"]["phase"], is_ready(pending)) == ("Pending", False)
+    for pod, name in ((unready, "never-ready"), (pending, "never-start")):
+        cluster.api.annotate("pods", namespace, pod["metadata"]["name"], {f"{workloads.PREFIX}{name}": None})
+    cluster.ready_pods(namespace, 3)
 
 
 def test_pod_security_is_enforced(cluster: Cluster) -> None:
@@ -216,6 +233,62 @@ def test_the_owner_alone_stops_components(cluster: Cluster) -> None:
     assert cluster.api.list("nodes")
 
 
+def test_components_stop_pause_and_come_back(own_cluster: Cluster) -> None:
+    """An own cluster's components can be crashed, stopped and frozen, and are there again with what they knew."""
+    namespace = own_cluster.namespace()
+    own_cluster.api.create(workloads.deployment("web", namespace))
+    (before,) = own_cluster.ready_pods(namespace, 1)
+    own_cluster.stop_component("etcd", grace=0)
+    own_cluster.stop_component("kube-apiserver")
+    with pytest.raises(requests.ConnectionError):
+        own_cluster.api.list("nodes")
+    own_cluster.start_component("etcd")
+    own_cluster.start_component("kube-apiserver")
+    (after,) = own_cluster.ready_pods(namespace, 1)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    own_cluster.pause("kube-controller-manager")
+    own_cluster.api.evict(namespace, after["metadata"]["name"])
+    own_cluster.wait(lambda: not own_cluster.pods(namespace), 10, "the pod is gone, and nobody makes another")
+    own_cluster.resume("kube-controller-manager")
+    own_cluster.ready_pods(namespace, 1)
+
+
+def test_samples_can_carry_the_time_of_the_look() -> None:
+    """With cAdvisor's timestamps a sample is as old as the last look, and a dead container's series lingers."""
+    with Cluster.start(nodes=1, cadvisor_every=3) as cluster:
+        namespace = cluster.namespace()
+        cluster.api.create(workloads.deployment("web", namespace))
+        (pod,) = cluster.ready_pods(namespace, 1)
+        cluster.wait(lambda: working_set(cluster, namespace), 15, "a sample of the container")
+        age = f'time() - timestamp(container_memory_working_set_bytes{{namespace="{namespace}",container="app"}})'
+        cluster.wait(lambda: cluster.query(f"{age} > 1.5"), 15, "a sample older than a scrape", every=0.05)
+        cluster.api.evict(namespace, pod["metadata"]["name"])
+        cluster.wait(lambda: len(working_set(cluster, namespace)) == 2, 20, "the dead container beside the new one")
+
+
+def test_prometheus_takes_another_configuration(own_cluster: Cluster) -> None:
+    """Prometheus's configuration can be changed while it runs."""
+
+    def labelled(configuration: dict[str, Any]) -> dict[str, Any]:
+        return {**configuration, "global": {**configuration["global"], "external_labels": {"cluster": "rig"}}}
+
+    own_cluster.configure_prometheus(labelled)
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(f"{own_cluster.prometheus_url}/api/v1/status/config", timeout=10)
+    assert "cluster: rig" in answer.json()["data"]["yaml"]
+
+
+def test_a_component_that_fails_says_why(own_cluster: Cluster, tmp_path: Path) -> None:
+    """The error of a component that does not come up ends with what it wrote to its log."""
+    command = [*own_cluster.component("etcd").command, "--no-such-flag"]
+    broken = Component(name="etcd", command=command, log=tmp_path / "etcd.log", healthy=lambda: False)
+    broken.start()
+    with pytest.raises(StartError, match=r"(?s)instead of coming up.*no-such-flag") as failed:
+        broken.wait_healthy(10)
+    assert str(tmp_path / "etcd.log") in str(failed.value)
+
+
 def test_stopping_leaves_nothing() -> None:
     """After a cluster has stopped, its processes, its ports and its folder are gone."""
     with Cluster.start(nodes=1) as cluster:
@@ -232,16 +305,15 @@ def test_stopping_leaves_nothing() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_an_ended_owner_leaves_nothing(cluster: Cluster, number: signal.Signals) -> None:
     """SIGTERM ends a cluster in order; SIGKILL leaves only the folder, which the next start sweeps away."""
-    code = "import json, signal; from tests.rig.cluster import Cluster\n" + (
+    code = (
+        "import json, signal; from tests.rig.cluster import Cluster\n"
         "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
         "with Cluster.start(nodes=1) as cluster:\n"
         "    pids = [cluster.component(name).pid for name in cluster.components]\n"
         "    print(json.dumps([cluster.description.folder, pids]), flush=True)\n"
         "    signal.pause()\n"
     )
-    owner = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
+    owner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert owner.stdout is not None
     with owner, owner.stdout as output:
         folder, processes = json.loads(output.readline())

@@ -8,6 +8,7 @@ from types import FrameType
 
 from tests.rig.cluster import Cluster
 from tests.rig.errors import RigError
+from tests.rig.processes import Component
 
 
 def main() -> int:
@@ -15,29 +16,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.rig", description=__doc__)
     parser.add_argument("--nodes", type=int, default=2, help="simulated nodes (default %(default)s)")
     parser.add_argument(
-        "--scrape-interval",
-        type=float,
-        default=1.0,
-        metavar="SECONDS",
-        help="of Prometheus (default %(default)s)",
+        "--scrape-interval", type=float, default=1.0, metavar="SECONDS", help="of Prometheus (default %(default)s)"
     )
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # SIGINT as well: a shell starts background jobs with it ignored.
+        signal.signal(number, _interrupt)
     try:
-        with Cluster.start(
-            nodes=chosen.nodes, scrape_interval=chosen.scrape_interval, progress=_say
-        ) as cluster:
-            print(_welcome(cluster), flush=True)
-            while all(cluster.component(name).pid for name in cluster.components):
-                time.sleep(0.5)
-            ended = [name for name in cluster.components if cluster.component(name).pid is None]
-            raise RigError(f"{', '.join(ended)} ended by itself.{cluster.component(ended[0]).tail()}")
+        with Cluster.start(nodes=chosen.nodes, scrape_interval=chosen.scrape_interval, progress=_say) as cluster:
+            print(_welcome(cluster), flush=True)  # noqa: T201 (it is what was asked for)
+            ended = _first_to_end(cluster)
+            _say(f"error: {ended.name} ended by itself{ended.tail()}")
+            return 1
     except KeyboardInterrupt:
         _say("stopped, nothing is left")
         return 0
     except RigError as error:
         _say(f"error: {error}")
         return 1
+
+
+def _first_to_end(cluster: Cluster) -> Component:
+    """Waits until one of the components is not there any more."""
+    while True:
+        for component in map(cluster.component, cluster.components):
+            if component.pid is None:
+                return component
+        time.sleep(0.5)
 
 
 def _welcome(cluster: Cluster) -> str:
@@ -60,7 +65,7 @@ Ctrl-C stops it and deletes {described.folder}.
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -15,6 +15,9 @@ _TIMEOUT = (5.0, 30.0)
 
 Json = dict[str, Any]
 
+# The body of a request: an object, or a JSON patch.
+Body = Json | list[Json]
+
 
 class ApiError(Exception):
     """The API server refused a request."""
@@ -40,12 +43,7 @@ class Api:
     """
 
     def __init__(
-        self,
-        url: str,
-        *,
-        ca_file: str,
-        certificate: tuple[str, str] | None = None,
-        token: str | None = None,
+        self, url: str, *, ca_file: str, certificate: tuple[str, str] | None = None, token: str | None = None
     ) -> None:
         """`certificate` is the path of a client certificate and of its key; `token` a bearer token."""
         self.url = url
@@ -64,7 +62,7 @@ class Api:
         method: str,
         path: str,
         *,
-        body: Any = None,
+        body: Body | None = None,
         parameters: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Json:
@@ -83,7 +81,8 @@ class Api:
         except requests.JSONDecodeError:
             content = {"message": answer.text}
         if answer.status_code >= 400:
-            raise ApiError(f"{method} {path}", answer.status_code, content)
+            msg = f"{method} {path}"
+            raise ApiError(msg, answer.status_code, content)
         return dict(content)
 
     def get(self, kind: str, namespace: str | None, name: str) -> Json:
@@ -99,9 +98,7 @@ class Api:
                 return None
             raise
 
-    def list(
-        self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
-    ) -> "list[Json]":
+    def list(self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = "") -> "list[Json]":
         """The objects of a namespace, or of all, that a label selector and a field selector choose."""
         chosen = {"labelSelector": labels, "fieldSelector": fields}
         answer = self.request("GET", path(kind, namespace), parameters={k: v for k, v in chosen.items() if v})
@@ -123,19 +120,14 @@ class Api:
             content_type="application/apply-patch+yaml",
         )
 
-    def patch(self, kind: str, namespace: str | None, name: str, body: Any, *, subresource: str = "") -> Json:
+    def patch(self, kind: str, namespace: str | None, name: str, body: Body, *, subresource: str = "") -> Json:
         """Patches an object: with a merge patch, or with a JSON patch where the body is a list."""
         flavour = "json-patch" if isinstance(body, list) else "merge-patch"
         return self.request(
-            "PATCH",
-            path(kind, namespace, name, subresource),
-            body=body,
-            content_type=f"application/{flavour}+json",
+            "PATCH", path(kind, namespace, name, subresource), body=body, content_type=f"application/{flavour}+json"
         )
 
-    def annotate(
-        self, kind: str, namespace: str | None, name: str, annotations: Mapping[str, str | None]
-    ) -> Json:
+    def annotate(self, kind: str, namespace: str | None, name: str, annotations: Mapping[str, str | None]) -> Json:
         """Sets annotations, or removes those that are None."""
         return self.patch(kind, namespace, name, {"metadata": {"annotations": dict(annotations)}})
 

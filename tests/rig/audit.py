@@ -3,7 +3,7 @@
 Who sent which eviction, delete and patch is known from here, not from what the daemon says of itself.
 """
 
-import datetime
+import datetime as dt
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,23 +22,14 @@ POLICY: dict[str, Any] = {
         {"level": "None", "namespaces": ["kube-node-lease"]},
         {"level": "None", "resources": [{"group": "", "resources": ["events"]}, {"group": "events.k8s.io"}]},
         # A token in a log would be a token in a test's output.
-        {
-            "level": "Metadata",
-            "resources": [{"group": "", "resources": ["secrets", "serviceaccounts/token"]}],
-        },
+        {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets", "serviceaccounts/token"]}]},
         {
             "level": "Request",
             "verbs": ["create", "update", "patch", "delete", "deletecollection"],
             "resources": [
                 {
                     "group": "",
-                    "resources": [
-                        "pods",
-                        "pods/eviction",
-                        "pods/resize",
-                        "configmaps",
-                        "pods/ephemeralcontainers",
-                    ],
+                    "resources": ["pods", "pods/eviction", "pods/resize", "configmaps", "pods/ephemeralcontainers"],
                 },
                 {"group": "coordination.k8s.io", "resources": ["leases"]},
                 {"group": "apps"},
@@ -72,8 +63,8 @@ class AuditEvent:
     """The HTTP status of the answer."""
     request: Mapping[str, Any] | None
     """The body that was sent, where the policy keeps it; of a delete, its options."""
-    received: datetime.datetime
-    answered: datetime.datetime
+    received: dt.datetime
+    answered: dt.datetime
     user_agent: str
     stage: str
     uri: str
@@ -164,8 +155,8 @@ def _event(raw: dict[str, Any]) -> AuditEvent:
         name=target.get("name", ""),
         code=status.get("code", 0),
         request=request,
-        received=datetime.datetime.fromisoformat(raw["requestReceivedTimestamp"]),
-        answered=datetime.datetime.fromisoformat(raw["stageTimestamp"]),
+        received=dt.datetime.fromisoformat(raw["requestReceivedTimestamp"]),
+        answered=dt.datetime.fromisoformat(raw["stageTimestamp"]),
         user_agent=raw.get("userAgent", ""),
         stage=raw["stage"],
         uri=raw["requestURI"],

@@ -5,6 +5,9 @@ import random
 import shutil
 import socket
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -25,9 +28,10 @@ class Claim:
 
     def __init__(self) -> None:
         sweep()
-        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock: TextIOWrapper | None = (self.folder / _LOCK).open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with _alone():
+            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self._lock: TextIOWrapper | None = (self.folder / _LOCK).open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._reservations: list[socket.socket] = []
 
     def ports(self, count: int) -> list[int]:
@@ -63,11 +67,30 @@ class Claim:
 
 def sweep() -> None:
     """Removes the folders that killed owners have left."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            with (folder / _LOCK).open("r+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            # It has an owner, is just being made, or belongs to another user.
-            continue
+    with _alone():
+        for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            try:
+                with (folder / _LOCK).open("r+") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            except OSError:
+                # It has an owner, or belongs to another user.
+                continue
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps the others from sweeping while a folder is there and its lock is not yet taken."""
+    with socket.socket(socket.AF_UNIX) as turn:
+        while True:
+            try:
+                turn.bind(_name("turn"))
+                break
+            except OSError:
+                time.sleep(0.01)
+        yield
+
+
+def _name(what: str) -> str:
+    """A name in Linux's abstract namespace of sockets: to bind it is to hold a lock that needs no file."""
+    return f"\0{_PREFIX}{what}"

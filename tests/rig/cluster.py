@@ -59,7 +59,7 @@ class Cluster:
 
     def __init__(
         self, description: Description, *, components: Iterable[Component] = (), claim: Claim | None = None
-    ):
+    ) -> None:
         self.description = description
         self.kubeconfig = Path(description.kubeconfig)
         self.api_url = description.api_url
@@ -159,13 +159,13 @@ class Cluster:
     def component(self, name: str) -> Component:
         """The component of this name. Raises `RigError` if there is none, or this process isn't the owner."""
         if self._claim is None:
-            raise RigError(
-                "this process does not own the cluster; use the fixture own_cluster to stop components"
-            )
+            msg = "this process does not own the cluster; use the fixture own_cluster to stop components"
+            raise RigError(msg)
         try:
             return self._components[name]
         except KeyError:
-            raise RigError(f"no component {name}; there are {', '.join(self._components)}") from None
+            msg = f"no component {name}; there are {', '.join(self._components)}"
+            raise RigError(msg) from None
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -185,12 +185,7 @@ class Cluster:
     def wait_scraped(self, nodes: int, *, deadline: float = 30) -> None:
         """Returns when Prometheus has scraped this many nodes, and kube-state-metrics."""
         everything = 'up{job=~"kubelet|kube-state-metrics"} == 1'
-        self.wait(
-            lambda: len(self.query(everything)) == nodes + 1,
-            deadline,
-            "Prometheus scrapes the nodes",
-            every=0.2,
-        )
+        self.wait(lambda: len(self.query(everything)) == nodes + 1, deadline, "Prometheus scrapes the nodes", every=0.2)
 
     def pause(self, name: str) -> None:
         """Freezes a component (SIGSTOP): it accepts connections and answers nothing."""
@@ -211,14 +206,10 @@ class Cluster:
     def namespace(self, prefix: str = "test", *, labels: dict[str, str] | None = None) -> str:
         """Creates a namespace that pods can be created in at once, and gives its name, a fresh one."""
         name = f"{prefix}-{os.getpid()}-{next(_NUMBERS)}"
-        self.api.create(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
-        )
+        self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
         # Until then the admission of service accounts refuses every pod.
         self.wait(
-            lambda: self.api.find("serviceaccounts", name, "default"),
-            30,
-            f"{name} has its default service account",
+            lambda: self.api.find("serviceaccounts", name, "default"), 30, f"{name} has its default service account"
         )
         return name
 
@@ -234,9 +225,7 @@ class Cluster:
         for kind, given in (("Role", rules), ("ClusterRole", cluster_rules)):
             if not given:
                 continue
-            metadata = (
-                {"namespace": namespace, "name": name} if kind == "Role" else {"name": f"{namespace}-{name}"}
-            )
+            metadata = {"namespace": namespace, "name": name} if kind == "Role" else {"name": f"{namespace}-{name}"}
             common = {"apiVersion": f"{group}/v1", "metadata": metadata}
             self.api.create({**common, "kind": kind, "rules": list(given)})
             reference = {"apiGroup": group, "kind": kind, "name": metadata["name"]}
@@ -264,9 +253,7 @@ class Cluster:
 
     def api_as(self, namespace: str, service_account: str) -> Api:
         """The API server, as the service account."""
-        return Api(
-            self.api_url, ca_file=self.description.ca_file, token=self.token(namespace, service_account)
-        )
+        return Api(self.api_url, ca_file=self.description.ca_file, token=self.token(namespace, service_account))
 
     # Looking.
 
@@ -274,8 +261,7 @@ class Cluster:
         """The pods of a namespace that aren't on their way out, in the order of their names."""
         pods = self.api.list("pods", namespace, labels=labels)
         return sorted(
-            (pod for pod in pods if "deletionTimestamp" not in pod["metadata"]),
-            key=lambda pod: pod["metadata"]["name"],
+            (pod for pod in pods if "deletionTimestamp" not in pod["metadata"]), key=lambda pod: pod["metadata"]["name"]
         )
 
     def ready_pods(self, namespace: str, count: int, *, labels: str = "", deadline: float = 30) -> list[Json]:
@@ -319,7 +305,8 @@ class Cluster:
         while not (value := condition()):
             if time.monotonic() > end:
                 last = f"; there is: {seen()}" if seen is not None else f"; the condition gave {value!r} last"
-                raise AssertionError(f"expected within {deadline:g} s: {what}{last}")
+                msg = f"expected within {deadline:g} s: {what}{last}"
+                raise AssertionError(msg)
             time.sleep(every)
         return value
 

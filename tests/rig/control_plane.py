@@ -52,10 +52,12 @@ class Site:
 
     @property
     def api_url(self) -> str:
+        """The address of the API server."""
         return f"https://{HOST}:{self.ports['kube-apiserver']}"
 
     @property
     def audit_log(self) -> Path:
+        """The file that the API server writes its audit events to."""
         return self.folder / "audit.log"
 
     def url(self, component: str, *, scheme: str = "http") -> str:
@@ -208,16 +210,7 @@ def kube_apiserver(site: Site) -> Component:
 def kube_controller_manager(site: Site) -> Component:
     """All controllers, each under its own service account, so that the audit log tells them apart."""
     kubeconfig = site.kubeconfig("kube-controller-manager")
-    syncs = (
-        "deployment",
-        "replicaset",
-        "statefulset",
-        "job",
-        "gc",
-        "namespace",
-        "resource-quota",
-        "endpoint",
-    )
+    syncs = ("deployment", "replicaset", "statefulset", "job", "gc", "namespace", "resource-quota", "endpoint")
     return site.component(
         "kube-controller-manager",
         [
@@ -265,11 +258,7 @@ def _scheduler_configuration(site: Site) -> dict[str, object]:
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
         "leaderElection": {"leaderElect": False},
-        "clientConnection": {
-            "kubeconfig": os.fspath(site.kubeconfig("kube-scheduler")),
-            "qps": 500,
-            "burst": 1000,
-        },
+        "clientConnection": {"kubeconfig": os.fspath(site.kubeconfig("kube-scheduler")), "qps": 500, "burst": 1000},
         "podInitialBackoffSeconds": 1,
         "podMaxBackoffSeconds": 2,
     }

@@ -26,9 +26,7 @@ def write_kubeconfig(
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": "rig", "cluster": {"server": url, "certificate-authority-data": _encoded(ca_file)}}
-        ],
+        "clusters": [{"name": "rig", "cluster": {"server": url, "certificate-authority-data": _encoded(ca_file)}}],
         "users": [{"name": "rig", "user": user}],
         "contexts": [{"name": "rig", "context": {"cluster": "rig", "user": "rig", "namespace": namespace}}],
         "current-context": "rig",

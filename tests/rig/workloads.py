@@ -43,11 +43,7 @@ class Template(TypedDict, total=False):
 
 def behaviour(**annotations: str | int | None) -> dict[str, str]:
     """The rig's annotations: `behaviour(memory="64Mi", never_ready="true")`; None leaves one out."""
-    return {
-        f"{PREFIX}{key.replace('_', '-')}": str(value)
-        for key, value in annotations.items()
-        if value is not None
-    }
+    return {f"{PREFIX}{key.replace('_', '-')}": str(value) for key, value in annotations.items() if value is not None}
 
 
 def container(name: str = "app", *, limit: str | None = "256Mi", image: str = IMAGE) -> Json:
