@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from remediator.act.examine import Examination
@@ -39,6 +40,7 @@ from remediator.settings import Settings
 
 HEARTBEAT, RELOAD, REVIEW = 5, 1, 10
 """Seconds between heartbeats, looks at the policy file, and looks at the journal's records."""
+_EVALUATE = "evaluate "
 LAST_WRITE = 20.0
 """Seconds that a write at hand may take when we are told to stop: an eviction's time-out and a little."""
 
@@ -93,11 +95,7 @@ class Term:
     def jobs(self, policies: PolicyFile) -> dict[str, Every]:
         """What runs while we lead: an evaluation for each policy, and a look after the records."""
         evaluations = {
-            f"evaluate {policy.name}": Every(
-                policy.every,
-                lambda name=policy.name: self.cycle.evaluate(name),
-                policy.jitter,  # type: ignore[misc]
-            )
+            f"{_EVALUATE}{policy.name}": Every(policy.every, partial(self.cycle.evaluate, policy.name), policy.jitter)
             for policy in policies.policies
             if policy.enabled
         }
@@ -130,7 +128,7 @@ class Daemon:
             on_change=lambda leading, words: self._leadership.put((leading, words)),
         )
         self._leadership: queue.SimpleQueue[tuple[bool, str] | None] = queue.SimpleQueue()
-        self._schedule = Schedule(skipped=lambda job: self.metrics.skipped(job.removeprefix("evaluate ")))
+        self._schedule = Schedule(skipped=self._skipped)
         self._http = HttpServer(settings.http_address, application(self.state, self.metrics))
         self._watch = PolicyWatch(settings.policy)
         self._policies: PolicyFile | None = None
@@ -222,6 +220,12 @@ class Daemon:
         self.state.policies(tuple(policy.name for policy in policies.policies))
         logger().info("policy file read", policies=[policy.name for policy in policies.policies])
         self._arrange()
+
+    def _skipped(self, job: str) -> None:
+        policy = job.removeprefix(_EVALUATE)
+        if policy != job:
+            self.metrics.skipped(policy)
+            logger().warning("evaluation skipped", policy=policy, why="the one before it still runs")
 
     def _prometheus_answered(self, outcome: str, seconds: float, words: str) -> None:
         self.metrics.prometheus(outcome, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Cycle:
             logger().error("evaluation held by the journal", policy=name, outcome=outcome, error=str(exc))
         except RemediatorError as exc:
             logger().error("evaluation failed", policy=name, outcome=outcome, error=str(exc))
-        except Exception:
+        except Exception:  # noqa: BLE001
             # The one broad except of the program: a defect must not end the schedule, and must be seen.
             logger().exception("evaluation failed by a defect", policy=name, outcome=outcome)
         finally:
@@ -135,15 +136,26 @@ class Cycle:
                 "nothing was measured", policy=policy.name, outcome=outcome, why=why, query=queries.present
             )
             return Measured(outcome, 0, None, ())
-        coverage = self._prometheus.vector(queries.coverage, at=at)
+        coverage = self._coverage(queries.coverage, at)
         named = self._prometheus.vector(queries.nominate, at=at)
         candidates = {_candidate(policy, labels, queries.nominate) for labels, _ in named}
         ordered = tuple(sorted(candidates, key=lambda one: (one.namespace, one.pod)))
-        return Measured(Evaluation.OK, series, coverage[0][1] if coverage else None, ordered)
+        return Measured(Evaluation.OK, series, coverage, ordered)
 
     def _count(self, query: str, at: int) -> int:
+        """How many series there are; an answer that is no number is none. Raises MeasurementError, PrometheusError."""
         counted = self._prometheus.vector(query, at=at)
-        return int(counted[0][1]) if counted else 0
+        if not counted:
+            return 0
+        if not math.isfinite(counted[0][1]):
+            message = f"Prometheus counted {counted[0][1]} series: {query}"
+            raise MeasurementError(message)
+        return int(counted[0][1])
+
+    def _coverage(self, query: str, at: int) -> float | None:
+        """Measured pods over running ones; None where kube-state-metrics tells of none."""
+        found = self._prometheus.vector(query, at=at)
+        return found[0][1] if found and math.isfinite(found[0][1]) else None
 
     def _judge(self, policy: Policy, candidates: Sequence[Candidate], at: int) -> list[tuple[Breach, LivePod]]:
         """The breaches among the candidates, the most urgent first."""

@@ -49,7 +49,7 @@ class Schedule:
             trigger = IntervalTrigger(seconds=every.seconds, jitter=every.jitter or None, timezone=UTC)
             known = self._scheduler.get_job(name)
             if known is None:
-                self._scheduler.add_job(every.run, trigger, id=name, next_run_time=datetime.now(UTC))
+                self._scheduler.add_job(every.run, trigger, id=name, name=name, next_run_time=datetime.now(UTC))
             else:
                 known.modify(func=every.run)
                 if (known.trigger.interval, known.trigger.jitter) != (trigger.interval, trigger.jitter):

@@ -113,8 +113,8 @@ class Journal:
         """Apply a change to the newest ledger and write it, or raise.
 
         ``change`` may run several times and must be able to. With ``intent`` the size bound holds. After
-        KubernetesUnreachable the change may have landed or not; the next call looks. Raises as ``current``, JournalFull,
-        and whatever ``change`` raises.
+        KubernetesUnreachable the change may have landed or not; the next call looks. Raises as ``current``,
+        JournalFull, and whatever ``change`` raises.
         """
         with self._lock:
             for _ in range(_TRIES):

@@ -30,6 +30,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer's form of a call
 
 @app.callback()
 def _root(
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,

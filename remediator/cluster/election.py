@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from remediator.cluster.api import READ_TIMEOUT
 from remediator.cluster.store import Leases, LeaseState
 from remediator.errors import KubernetesError, KubernetesRefused, NotLeader
 
@@ -112,6 +113,11 @@ class Elector:
     def _timeout(self) -> float:
         return min(5.0, self._duration / 4)
 
+    @property
+    def _pace(self) -> float:
+        """Seconds between renewals: often enough that the longest write always fits into what is left."""
+        return min(self._duration / 6, (self._duration - READ_TIMEOUT - MARGIN) / 2)
+
     def _step(self) -> float:
         """One turn; gives the seconds until the next one."""
         with self._lock:
@@ -122,7 +128,7 @@ class Elector:
                     self._try()
             except KubernetesError as exc:
                 return self._failed(exc)
-            return self._duration / 6 if self._leading else min(_RETRY * 2, self._duration / 6)
+            return self._pace if self._leading else min(_RETRY * 2, self._pace)
 
     def _failed(self, exc: KubernetesError) -> float:
         if isinstance(exc, KubernetesRefused) and exc.status.code == _CONFLICT:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from operator import itemgetter
 
@@ -47,28 +48,40 @@ def judge(
     question. Raises MeasurementError where the series belong to more than one cluster.
     """
     _one_cluster(series, pod)
-    mine: list[tuple[Container, Series]] = []
-    doubts: list[Veto] = []
+    start = now - policy.for_seconds
+    tracks: dict[str, list[_Track]] = {}
+    holes: dict[str, list[Veto]] = {}
+    strangers: list[Veto] = []
     for one in series:
         match _identified(one, pod):
-            case Veto() as doubt:
-                doubts.append(doubt)
+            case Veto() as stranger:
+                strangers.append(stranger)
             case container, kept:
-                mine.append((container, kept))
-    tracks: list[_Track] = []
-    for container, one in mine:
-        if hole := _hole(one.samples, start=now - policy.for_seconds, now=now, policy=policy, scope=scope):
-            doubts.append(Veto(Reason.SAMPLE_GAP, f"container {container.name}: {hole}"))
-        else:
-            tracks.append(_Track(container, one.samples))
-    if not tracks:
-        return doubts[0] if doubts else Veto(Reason.SAMPLE_GAP, "no samples of its running containers")
-    verdicts = _verdicts(tracks, pod=pod, policy=policy, start=now - policy.for_seconds, query=query)
+                samples = tuple(sample for sample in kept if not sample[0] <= start - scope.range_margin)
+                if hole := _hole(samples, start=start, now=now, policy=policy, scope=scope):
+                    doubt = Veto(Reason.SAMPLE_GAP, f"container {container.name}: {hole}")
+                    holes.setdefault(container.name, []).append(doubt)
+                else:
+                    tracks.setdefault(container.name, []).append(_Track(container, samples))
+    # In the pod's order, not in that of the answer, which changes from one to the next.
+    whole = [tracks[container.name] for container in pod.containers if container.name in tracks]
+    verdicts = _verdicts(whole, pod=pod, policy=policy, start=start, query=query) if whole else []
     breaches = [verdict for verdict in verdicts if isinstance(verdict, Breach)]
     if breaches:
         return max(breaches, key=lambda breach: breach.urgency)
-    # A hole is the reason only where what could be seen was not enough.
-    return doubts[0] if doubts else next(v for v in verdicts if isinstance(v, Veto))
+    unseen = [doubt for name, doubts in holes.items() if name not in tracks for doubt in doubts]
+    return _reason(unseen, [verdict for verdict in verdicts if isinstance(verdict, Veto)], strangers)
+
+
+def _reason(unseen: Sequence[Veto], verdicts: Sequence[Veto], strangers: Sequence[Veto]) -> Veto:
+    """Why there is no breach: a hole first, because what is not seen is not below either; dead containers last."""
+    if unseen:
+        return min(unseen, key=str)
+    if verdicts:
+        return next((veto for veto in verdicts if veto.reason is Reason.RECOVERING), verdicts[0])
+    if strangers:
+        return min(strangers, key=str)
+    return Veto(Reason.SAMPLE_GAP, "no samples of its running containers")
 
 
 def _one_cluster(series: Sequence[Series], pod: LivePod) -> None:
@@ -81,7 +94,7 @@ def _one_cluster(series: Sequence[Series], pod: LivePod) -> None:
         raise MeasurementError(message)
 
 
-def _identified(series: Series, pod: LivePod) -> tuple[Container, Series] | Veto:
+def _identified(series: Series, pod: LivePod) -> tuple[Container, Sequence[tuple[float, float]]] | Veto:
     """The running container that a series is of, with those samples that are certainly of it.
 
     cAdvisor's ``name`` is the container ID and its ``id`` the cgroup path, with the pod's UID in it (the systemd
@@ -99,20 +112,19 @@ def _identified(series: Series, pod: LivePod) -> tuple[Container, Series] | Veto
     if runtime_id and runtime_id != container.id:
         return Veto(Reason.REPLACED_SINCE_SAMPLE, f"container {name} has restarted since: the samples are of its past")
     if runtime_id or (cgroup and container.id in cgroup):
-        return container, series
+        return container, series.samples
     if not cgroup and labels.get("node", "") != pod.node:
         seen = labels.get("node") or "no label tells of which node"
         detail = f"container {name}: can't tell whether the samples are of this pod (it is on {pod.node}; {seen})"
         return Veto(Reason.REPLACED_SINCE_SAMPLE, detail)
     started = container.started_at
-    later = tuple(sample for sample in series.samples if sample[0] > started)
-    return container, replace(series, samples=later)
+    return container, [sample for sample in series.samples if not sample[0] <= started]
 
 
 def _hole(samples: Sequence[tuple[float, float]], *, start: float, now: float, policy: Policy, scope: Scope) -> str:
     """Why these samples are no whole window from ``start`` until now; empty where they are.
 
-    By times and not by counting, so that closed (Prometheus 2) and left-open ranges (3) give the same verdict.
+    By times and not by counting: closed ranges (Prometheus 2) have a sample more than left-open ones (3).
     """
     if len(samples) < LEAST_SAMPLES:
         return f"{len(samples)} samples, at least {LEAST_SAMPLES} are needed"
@@ -133,30 +145,24 @@ def _hole(samples: Sequence[tuple[float, float]], *, start: float, now: float, p
 
 
 def _verdicts(
-    tracks: Sequence[_Track], *, pod: LivePod, policy: Policy, start: float, query: str
+    whole: Sequence[Sequence[_Track]], *, pod: LivePod, policy: Policy, start: float, query: str
 ) -> list[Breach | Veto]:
     """One verdict for the sum, or, for a share, one for each container: the kernel kills whole containers."""
-    by_container: dict[str, list[_Track]] = {}
-    for track in tracks:
-        by_container.setdefault(track.container.name, []).append(track)
     match policy.threshold:
         case Quantity(bytes=threshold):
-            limits = [container.memory_limit for container in pod.containers]
+            limits = [same[0].container.memory_limit for same in whole]
             limit = sum(one for one in limits if one) if all(limits) else None
-            values = _sums(list(by_container.values()), start)
+            values = _sums(whole, start)
             verdict = _verdict(
                 values, pod=pod, policy=policy, container="", threshold=threshold, limit=limit, query=query
             )
             return [verdict]
-        case ShareOfLimit(percent=percent):
-            return [
-                _of_limit(same, pod=pod, policy=policy, share=float(percent) / 100, start=start, query=query)
-                for same in by_container.values()
-            ]
+        case ShareOfLimit(ratio=share):
+            return [_of_limit(same, pod=pod, policy=policy, share=share, start=start, query=query) for same in whole]
 
 
 def _of_limit(
-    same: Sequence[_Track], *, pod: LivePod, policy: Policy, share: float, start: float, query: str
+    same: Sequence[_Track], *, pod: LivePod, policy: Policy, share: Fraction, start: float, query: str
 ) -> Breach | Veto:
     container = same[0].container
     limit = container.memory_limit
@@ -184,7 +190,7 @@ def _verdict(
     pod: LivePod,
     policy: Policy,
     container: str,
-    threshold: float,
+    threshold: int | Fraction,
     limit: int | None,
     query: str,
 ) -> Breach | Veto:
@@ -192,7 +198,7 @@ def _verdict(
     time, newest = values[-1]
     low = min(value for _, value in values)
     if low <= threshold:
-        detail = f"{where} was at {low:.0f} bytes within `for`, above {threshold:.0f} is over"
+        detail = f"{where} was at {low:.0f} bytes within `for`, above {float(threshold):.0f} is over"
         return Veto(Reason.BELOW_THRESHOLD, detail)
     peak = max(value for _, value in values)
     if newest < FALLEN * peak:
@@ -205,7 +211,7 @@ def _verdict(
         node=pod.node,
         container=container,
         value=newest,
-        threshold=threshold,
+        threshold=float(threshold),
         threshold_text=policy.threshold.text,
         limit=limit,
         unit=Unit.BYTES,

@@ -88,31 +88,31 @@ class Prometheus:
 
     def vector(self, query: str, *, at: int) -> list[tuple[Mapping[str, str], float]]:
         """The labels and value of each series at that whole second. Raises PrometheusError."""
-        return [(_labels(item), _number(_pair(item, "value"))) for item in self._ask(query, at)]
+        return self._ask(query, at, lambda item: (_labels(item), _number(item.get("value"))))
 
     def matrix(self, query: str, *, at: int) -> list[Series]:
         """The stored samples that a range selector gives at that whole second. Raises PrometheusError."""
-        found = []
-        for item in self._ask(query, at):
-            values = item.get("values")
-            if not isinstance(values, list):
-                raise _odd(self.address, "no samples where a range was asked for")
-            found.append(Series(_labels(item), tuple((_time(pair), _number(pair)) for pair in values)))
-        return found
+        return self._ask(query, at, self._series)
 
-    def _ask(self, query: str, at: int) -> list[dict[str, Any]]:
+    def _series(self, item: Mapping[str, Any]) -> Series:
+        values = item.get("values")
+        if not isinstance(values, list):
+            raise _odd(self.address, "no samples where a range was asked for")
+        return Series(_labels(item), tuple((_time(pair), _number(pair)) for pair in values))
+
+    def _ask(self, query: str, at: int, read: Callable[[dict[str, Any]], T]) -> list[T]:
         started = time.monotonic()
         outcome, words = "ok", ""
         try:
             result = self._in_time(lambda: self._request(query, at))
+            if not all(isinstance(item, dict) for item in result):
+                raise _odd(self.address, "the result is no list of series")
+            return [read(item) for item in result]
         except (PrometheusError, SettingsError) as exc:
             outcome, words = _OUTCOMES.get(type(exc), "error"), str(exc)
             raise
         finally:
             self._observe(outcome, time.monotonic() - started, words)
-        if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
-            raise _odd(self.address, "the result is no list of series")
-        return result
 
     def _request(self, query: str, at: int) -> list[dict[str, Any]]:
         """One request on a connection of its own: evaluations are seconds apart, and no state is shared."""
@@ -190,6 +190,9 @@ class _Session(requests.Session):
                 verify=str(access.ca_file) if access.ca_file else True,
                 cert=self._certificate(),
             )
+        except requests.ReadTimeout as exc:
+            message = f"Prometheus at {access.address} had not answered after {access.timeout:g} s"
+            raise PrometheusUnreachable(message) from exc
         except (requests.RequestException, OSError) as exc:
             message = f"Prometheus at {access.address} can't be reached: {_brief(exc)}"
             raise PrometheusUnreachable(message) from exc
@@ -291,10 +294,6 @@ def _json_object(content: bytes) -> dict[str, Any]:
 def _labels(item: Mapping[str, Any]) -> Mapping[str, str]:
     metric = item.get("metric")
     return metric if isinstance(metric, dict) else {}
-
-
-def _pair(item: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401  whatever the server sent; checked by its readers
-    return item.get(key)
 
 
 def _time(pair: Any) -> float:  # noqa: ANN401

@@ -17,6 +17,7 @@ _KEY = re.compile(rf"(?:{_PREFIX}/)?{_NAME}")
 _VALUE = re.compile(rf"(?:{_NAME})?")
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
 _EQUALS = re.compile(r"(?P<key>[^\s=!]+)\s*(?P<operator>==|!=|=)\s*(?P<values>\S*)")
+_PART = re.compile(r"(?:^|(?<=,))(?:[^,(]|\([^)]*\)?)*")
 _EXISTS = re.compile(r"(?P<no>!\s*)?(?P<key>[^\s=!]+)")
 
 
@@ -72,7 +73,7 @@ class LabelSelector:
 
         Raises ValueError with a sentence that names the part that can't be read.
         """
-        parts = [part.strip() for part in re.split(r",(?![^(]*\))", text)]
+        parts = [part.strip() for part in _PART.findall(text)]
         if parts == [""]:
             return cls()
         return cls(tuple(_requirement(part) for part in parts))

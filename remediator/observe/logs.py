@@ -42,8 +42,10 @@ def configure(*, form: LogFormat, level: str, stream: TextIO | None = None) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # urllib3 and requests log each request with its URL at debug level; apscheduler each run.
-    for chatty in ("urllib3", "apscheduler", "uvicorn.access", "kubernetes"):
+    # A skipped run is counted and logged by ourselves; apscheduler says it with the name of a Python object.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # urllib3 and requests log each request with its URL at debug level.
+    for chatty in ("urllib3", "uvicorn", "kubernetes"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     threading.excepthook = _log_thread
 

@@ -1,5 +1,6 @@
 """The rig itself: what the other tests build upon is true."""
 
+import contextlib
 import json
 import os
 import signal
@@ -196,6 +197,30 @@ def test_a_delete_can_take_its_time(cluster: Cluster, namespace: str) -> None:
     cluster.wait(lambda: cluster.api.find("pods", namespace, "slow") is None, 5, "slow is gone")
 
 
+def test_a_delete_never_takes_the_namesake(cluster: Cluster, namespace: str) -> None:
+    """The simulated kubelet ends the pod that was deleted, and never the one that has its name since."""
+    cluster.api.create(workloads.statefulset("web", namespace, replicas=8, parallel=True))
+    before = cluster.ready_pods(namespace, 8)
+    for pod in before:
+        name = pod["metadata"]["name"]
+        cluster.api.evict(namespace, name, uid=pod["metadata"]["uid"])
+        # Each change makes the simulated kubelet look at the pod again, just while it ends it.
+        with contextlib.suppress(ApiError):
+            cluster.api.annotate("pods", namespace, name, {"example.com/changed": "true"})
+    gone = {pod["metadata"]["uid"] for pod in before}
+
+    def replaced() -> bool:
+        return not gone & {pod["metadata"]["uid"] for pod in cluster.ready_pods(namespace, 8)}
+
+    cluster.wait(replaced, 20, "all pods have been replaced")
+    ends = [
+        event
+        for event in cluster.audit()
+        if event.namespace == namespace and event.user == "system:kwok" and event.verb == "delete" and event.succeeded
+    ]
+    assert sorted(event.name for event in ends) == sorted(pod["metadata"]["name"] for pod in before)
+
+
 def test_readiness_can_be_taken_and_given_back(cluster: Cluster, namespace: str) -> None:
     """A pod that says so stays un-Ready or without containers, and turns Ready when it says so no more."""
     for name in ("never-ready", "never-start"):
@@ -289,41 +314,33 @@ def test_a_component_that_fails_says_why(own_cluster: Cluster, tmp_path: Path) -
     assert str(tmp_path / "etcd.log") in str(failed.value)
 
 
-def test_stopping_leaves_nothing() -> None:
-    """After a cluster has stopped, its processes, its ports and its folder are gone."""
-    with Cluster.start(nodes=1) as cluster:
-        folder = Path(cluster.description.folder)
-        processes = [cluster.component(name).pid for name in cluster.components]
-        urls = [value for value in cluster.describe().values() if str(value).startswith("http")]
-        assert all(processes)
-        assert all(_listens(url) for url in urls)
-    assert not folder.exists()
-    assert not any(_runs(process) for process in processes)
-    assert not any(_listens(url) for url in urls)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_an_ended_owner_leaves_nothing(cluster: Cluster, number: signal.Signals) -> None:
-    """SIGTERM ends a cluster in order; SIGKILL leaves only the folder, which the next start sweeps away."""
+    """SIGTERM ends processes, ports and folder; SIGKILL leaves only the folder, which the next start sweeps away."""
     code = (
         "import json, signal; from tests.rig.cluster import Cluster\n"
         "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
         "with Cluster.start(nodes=1) as cluster:\n"
         "    pids = [cluster.component(name).pid for name in cluster.components]\n"
-        "    print(json.dumps([cluster.description.folder, pids]), flush=True)\n"
+        "    print(json.dumps([cluster.describe(), pids]), flush=True)\n"
         "    signal.pause()\n"
     )
     owner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert owner.stdout is not None
     with owner, owner.stdout as output:
-        folder, processes = json.loads(output.readline())
+        described, processes = json.loads(output.readline())
+        urls = [value for value in described.values() if value.startswith("http")]
+        assert all(_runs(process) for process in processes)
+        assert all(_listens(url) for url in urls)
         owner.send_signal(number)
         owner.wait(timeout=30)
     cluster.wait(lambda: not any(_runs(process) for process in processes), 10, "the components have ended")
+    # The kernel closes sockets a moment after it has made a process a zombie.
+    cluster.wait(lambda: not any(_listens(url) for url in urls), 10, "the ports are free")
     if number == signal.SIGKILL:
-        assert Path(folder).exists()
+        assert Path(described["folder"]).exists()
         sweep()
-    assert not Path(folder).exists()
+    assert not Path(described["folder"]).exists()
 
 
 def _runs(process: int | None) -> bool:

@@ -152,11 +152,12 @@ class Daemon:
 
     def wait_for(self, event: str, *, count: int = 1, timeout: float = 60, **fields: object) -> list[Json]:
         """The lines of one event, once there are so many."""
-        return self.until(
+        found: list[Json] = self.until(
             lambda: found if len(found := self.events(event, **fields)) >= count else None,
-            what=f"{count} × {event!r} with {fields}",
+            what=f"{count} lines {event!r} with {fields}",
             timeout=timeout,
         )
+        return found
 
     def until(self, condition: Callable[[], Any], *, what: str, timeout: float = 60) -> Any:  # noqa: ANN401
         """What the condition gives, once that is true; fails with the log's end, also where the daemon has ended."""

@@ -1,0 +1,1 @@
+"""Proof by breaking it: kills, cuts and restarts at every step; the truth is the audit log."""

@@ -1,0 +1,89 @@
+"""What the tests on the control plane share: a daemon with the rights that deploy/ gives it, and the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig.cluster import Cluster
+from tests.rig.daemon import Daemon
+
+Json = dict[str, Any]
+StartDaemon = Callable[..., Daemon]
+
+
+def policy_file(namespace: str, *, safety: Json | None = None, for_: str = "5s", **fields: object) -> Json:
+    """A policy for one namespace with the pace of a test: samples each second, a breach after 5."""
+    policy: Json = {
+        "name": "leaky",
+        "match": {"namespaces": [namespace]},
+        "threshold": "80% of limit",
+        "for": for_,
+        "every": "1s",
+        "jitter": "0s",
+        "cooldown": "1s",
+        "readyTimeout": "20s",
+        **fields,
+    }
+    return {"safety": safety or {}, "policies": [policy]}
+
+
+@pytest.fixture
+def home(cluster: Cluster) -> Iterator[str]:
+    """The daemon's own namespace, with a service account that may do what deploy/rbac.yaml allows."""
+    name = cluster.namespace("home")
+    rights(cluster, name)
+    yield name
+    cluster.api.delete("namespaces", None, name)
+
+
+def rights(cluster: Cluster, home: str) -> None:
+    """The service account ``remediator``, and its rights."""
+    cluster.service_account(
+        home,
+        "remediator",
+        rules=[
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "resourceNames": ["remediator"],
+                "verbs": ["get", "update"],
+            },
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+            {
+                "apiGroups": [""],
+                "resources": ["configmaps"],
+                "resourceNames": ["remediator-journal"],
+                "verbs": ["get", "update"],
+            },
+        ],
+        cluster_rules=[
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["apps"], "resources": ["replicasets", "deployments"], "verbs": ["get"]},
+            {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list"]},
+            {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
+        ],
+    )
+
+
+@pytest.fixture
+def start_daemon(cluster: Cluster, home: str, tmp_path: Path) -> Iterator[StartDaemon]:
+    """Starts a daemon with a policy; more arguments are those of ``Daemon``. All end with the test."""
+    with ExitStack() as ends:
+
+        def start(policy: Json | str, **more: Any) -> Daemon:  # noqa: ANN401
+            arguments = {
+                "kubeconfig": cluster.kubeconfig_for(home, "remediator"),
+                "prometheus_url": cluster.prometheus_url,
+                "namespace": home,
+                "folder": tmp_path,
+                **more,
+            }
+            return ends.enter_context(Daemon(policy=policy, **arguments))
+
+        yield start

@@ -1,0 +1,85 @@
+"""The line as a whole: a leak grows, Prometheus sees it, the daemon evicts, a real controller replaces."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cluster.conftest import StartDaemon, policy_file
+from tests.rig import workloads
+from tests.rig.cluster import Cluster
+
+
+def test_each_pod_of_a_leaking_deployment_is_replaced_once(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """Three leaking pods are evicted one after the other, by UID, and each record ends with a new pod."""
+    cluster.api.create(workloads.deployment("web", namespace, replicas=3, memory="150Mi", leak="8Mi"))
+    cluster.api.create(workloads.deployment("calm", namespace, memory="100Mi"))
+    before = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in cluster.ready_pods(namespace, 4)}
+    daemon = start_daemon(policy_file(namespace))
+    settled = daemon.wait_for("remediation settled", count=3, timeout=90)
+    daemon.write_policy(policy_file(namespace, safety={"paused": True}))
+
+    taken = cluster.taken(namespace)
+    assert [line["outcome"] for line in settled[:3]] == ["replaced"] * 3
+    assert {event.user for event in taken} == {f"system:serviceaccount:{home}:remediator"}
+    uids = [(event.request or {})["deleteOptions"]["preconditions"]["uid"] for event in taken]
+    assert len(set(uids)) == len(uids), "no pod is taken twice"
+    assert {before[uid].split("-")[0] for uid in uids[:3] if uid in before} == {"web"}
+    assert all((event.request or {})["deleteOptions"]["preconditions"]["resourceVersion"] for event in taken)
+    for line in settled[:3]:
+        assert line["replacement"] not in before.values()
+        assert line["memory_after"] < line["value"]
+        assert line["seconds_to_available"] > 0
+        assert line["container"] == "app"
+        assert line["share"] > 0.8
+
+
+def test_the_record_answers_why_did_it_take_my_pod(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """The journal's record and the metrics carry container, value, limit, threshold, query and sample time."""
+    cluster.api.create(workloads.deployment("web", namespace, memory="250Mi"))
+    (pod,) = cluster.ready_pods(namespace, 1)
+    daemon = start_daemon(policy_file(namespace, cooldown="10m"))
+    daemon.wait_for("remediation settled")
+
+    text = cluster.api.get("configmaps", home, "remediator-journal")["data"]["journal.json"]
+    (record,) = json.loads(text)["ledger"]["settled"]
+    breach = record["breach"]
+    assert breach["uid"] == pod["metadata"]["uid"]
+    assert (breach["container"], breach["limit"], breach["threshold_text"]) == ("app", 256 << 20, "80% of limit")
+    assert breach["value"] == 250 << 20
+    assert "container_memory_working_set_bytes" in breach["query"]
+    assert record["intended_at"] - 10 < breach["sample_time"] < record["intended_at"]
+    assert (
+        daemon.metric(
+            "remediator_remediations_total",
+            policy="leaky",
+            namespace=namespace,
+            workload="Deployment/web",
+            action="evict",
+            outcome="replaced",
+        )
+        == 1
+    )
+    assert daemon.metric("remediator_budget_remaining") == 19
+    assert daemon.metric("remediator_leader") == 1
+    assert daemon.get("/readyz").status_code == 200
+
+
+def test_a_quantity_is_compared_with_the_sum_over_containers(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """Two containers, each below the quantity and together above it, are over; the pod's own cgroup is not added."""
+    two = [workloads.container("app", limit="256Mi"), workloads.container("side", limit="256Mi")]
+    over = workloads.behaviour(**{"memory.app": "120Mi", "memory.side": "90Mi"})
+    below = workloads.behaviour(**{"memory.app": "110Mi", "memory.side": "80Mi"})
+    cluster.api.create(workloads.deployment("over", namespace, containers=two, annotations=over))
+    cluster.api.create(workloads.deployment("below", namespace, containers=two, annotations=below))
+    cluster.ready_pods(namespace, 2)
+    daemon = start_daemon(policy_file(namespace, threshold="200Mi", cooldown="10m"))
+    (settled,) = daemon.wait_for("remediation settled")
+    assert settled["workload"] == "Deployment/over"
+    assert settled["value"] == 210 << 20
+    assert len(cluster.taken(namespace)) == 1

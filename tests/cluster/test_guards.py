@@ -1,0 +1,180 @@
+"""Every guard on real objects: the pod is over its threshold, the reason is named, and nothing is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import StartDaemon, policy_file
+from tests.rig import workloads
+from tests.rig.cluster import Cluster
+from tests.rig.daemon import Daemon
+
+Json = dict[str, Any]
+OVER = "250Mi"
+
+
+def left_alone(daemon: Daemon, pod: str, reason: str, *, timeout: float = 45) -> Json:
+    """The line that says that a pod of this name (or beginning) was left alone for that reason."""
+
+    def found() -> Json | None:
+        lines = daemon.events("left alone")
+        return next((li for li in lines if li["pod"].startswith(pod) and reason in li["reasons"]), None)
+
+    return dict(daemon.until(found, what=f"{pod} is left alone for {reason}", timeout=timeout))
+
+
+@pytest.fixture
+def over(cluster: Cluster, namespace: str) -> str:
+    """A namespace with a workload for each guard that a pod or its owner can raise."""
+    create = cluster.api.create
+    create(workloads.deployment("marked", namespace, memory=OVER, annotations={"remediator.dev/opt-out": ""}))
+    owner = workloads.deployment("owner-marked", namespace, memory=OVER)
+    owner["metadata"]["annotations"] = {"remediator.dev/opt-out": "ture"}
+    create(owner)
+    create(workloads.pod("bare", namespace, memory=OVER))
+    never = {**workloads.behaviour(complete_delay="never")}
+    create(workloads.job("batch", namespace, memory=OVER, annotations=never))
+    create(workloads.statefulset("ordered", namespace, memory=OVER))
+    create(workloads.deployment("guarded", namespace, memory=OVER))
+    create(workloads.pdb("guarded", namespace, max_unavailable=0))
+    create(workloads.deployment("twice", namespace, memory=OVER))
+    create(workloads.pdb("twice-a", namespace, app="twice", max_unavailable=1))
+    create(workloads.pdb("twice-b", namespace, app="twice", max_unavailable=1))
+    create(workloads.daemonset("broken-budget", namespace, memory=OVER))
+    create(workloads.deployment("rolling", namespace, memory=OVER, paused=False))
+    create(workloads.deployment("halved", namespace, replicas=2, memory=OVER))
+    going = workloads.behaviour(delete_delay="never")
+    create(workloads.deployment("going", namespace, memory=OVER, annotations=going))
+    cluster.wait(lambda: len(cluster.pods(namespace)) == 13, 30, "13 pods")
+    return namespace
+
+
+def test_each_reason_is_named_and_nothing_is_taken(cluster: Cluster, over: str, start_daemon: StartDaemon) -> None:
+    """Twelve workloads over their threshold, each with its own reason to be left alone."""
+    pods = {pod["metadata"]["name"]: pod for pod in cluster.ready_pods(over, 13)}
+    # A rollout that is paused half-way: the replacement would be made from another template.
+    rolling = {"spec": {"paused": True, "template": {"metadata": {"labels": {"release": "2"}}}}}
+    cluster.api.patch("apps/v1/deployments", over, "rolling", rolling)
+    first = next(name for name in pods if name.startswith("halved"))
+    cluster.api.annotate("pods", over, first, workloads.behaviour(never_ready="true", memory="20Mi"))
+    leaving = next(name for name in pods if name.startswith("going"))
+    cluster.api.delete("pods", over, leaving)
+    seen = len(cluster.taken(over))
+    daemon = start_daemon(policy_file(over, for_="8s"))
+
+    expected = {
+        "marked": "opted-out",
+        "owner-marked": "opted-out",
+        "bare": "no-controller",
+        "batch": "unsupported-owner",
+        "ordered-0": "unsupported-owner",
+        "guarded": "disruption-budget",
+        "twice": "disruption-budget",
+        "rolling": "rollout-in-progress",
+        "halved": "workload-not-ready",
+        leaving: "terminating",
+    }
+    said = {pod: left_alone(daemon, pod, reason) for pod, reason in expected.items()}
+    assert "twice-a, twice-b" in said["twice"]["detail"]
+    assert "allows no disruption" in said["guarded"]["detail"]
+    assert daemon.metric("remediator_vetoes_total", policy="leaky", reason="no-controller")
+    others = [line for line in daemon.events("remediation intended") if not line["pod"].startswith("going")]
+    assert others == []
+    assert [event.name for event in cluster.taken(over)[seen:] if not event.name.startswith("going")] == []
+
+
+def test_policy_and_pace_hold_pods_back(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:
+    """While one pod is replaced the others wait (in-flight, concurrency), and afterwards for the cooldown."""
+    slow = workloads.behaviour(ready_delay="6")
+    cluster.api.create(workloads.deployment("web", namespace, replicas=2, memory=OVER, annotations=slow))
+    cluster.api.create(workloads.deployment("api", namespace, memory=OVER))
+    cluster.ready_pods(namespace, 3)
+    safety = {"maxConcurrent": 1, "budget": {"actions": 2, "per": "1h"}}
+    daemon = start_daemon(policy_file(namespace, safety=safety, cooldown="5m", for_="3s"))
+    first = daemon.wait_for("remediation intended", count=1)[0]
+    other = "api" if first["workload"].endswith("web") else "web"
+    left_alone(daemon, other, "concurrency")
+    daemon.wait_for("remediation settled", count=2)
+    left_alone(daemon, "web", "cooldown")
+    left_alone(daemon, "web", "budget")
+    assert len(cluster.taken(namespace)) == 2
+    reasons = {reason for line in daemon.events("left alone") for reason in line["reasons"]}
+    assert "in-flight" in reasons
+
+
+def test_paused_holds_all_and_is_seen(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:
+    """The kill switch: evaluations go on and say ``held``, no pod goes; switched off, it goes, without a restart."""
+    cluster.api.create(workloads.deployment("web", namespace, memory=OVER))
+    cluster.ready_pods(namespace, 1)
+    daemon = start_daemon(policy_file(namespace, safety={"paused": True}))
+    left_alone(daemon, "web", "paused")
+    assert daemon.events("evaluation")[-1]["outcome"] == "held"
+    assert daemon.metric("remediator_hold_active", gate="paused") == 1
+    assert cluster.taken(namespace) == []
+    daemon.write_policy(policy_file(namespace, cooldown="10m"))
+    daemon.wait_for("remediation settled")
+    assert daemon.metric("remediator_hold_active", gate="paused") == 0
+
+
+def test_a_pod_belongs_to_the_first_policy_that_matches_it(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """A lenient policy in front protects its pods from a harsher one behind; a selector is asked of the live pod."""
+    gold = {"tier": "gold"}
+    cluster.api.create(workloads.deployment("gold", namespace, memory=OVER, labels=gold))
+    cluster.api.create(workloads.deployment("plain", namespace, memory=OVER))
+    cluster.ready_pods(namespace, 2)
+    policy = policy_file(namespace, cooldown="10m")
+    lenient = {
+        **policy["policies"][0],
+        "name": "lenient",
+        "match": {"namespaces": [namespace], "selector": "tier=gold"},
+        "threshold": "99% of limit",
+    }
+    policy["policies"].insert(0, lenient)
+    daemon = start_daemon(policy, environment={"REMEDIATOR_LOG_LEVEL": "debug"})
+    (settled,) = daemon.wait_for("remediation settled")
+    assert settled["workload"] == "Deployment/plain"
+    left_alone(daemon, "gold", "not-matched")
+    assert len(cluster.taken(namespace)) == 1
+
+
+def test_excluded_namespaces_are_not_even_asked_for(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """A policy for all namespaces sees neither an excluded one nor the daemon's own."""
+    cluster.api.create(workloads.deployment("web", namespace, memory=OVER))
+    cluster.api.create(workloads.deployment("own", home, memory=OVER))
+    cluster.ready_pods(namespace, 1)
+    cluster.ready_pods(home, 1)
+    names = f"{namespace}|{home}"
+    policy = policy_file(names, safety={"namespaces": {"exclude": [namespace]}})
+    daemon = start_daemon(policy)
+    daemon.wait_for("evaluation", count=8, outcome="no-data")
+    assert cluster.taken(namespace) == []
+    assert cluster.taken(home) == []
+
+
+def test_a_restarted_container_is_no_breach_until_it_has_been_over_itself(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """Samples of a container's past don't count: after a restart `for` begins anew."""
+    cluster.api.create(workloads.deployment("web", namespace, memory=OVER))
+    (pod,) = cluster.ready_pods(namespace, 1)
+    daemon = start_daemon(policy_file(namespace, for_="15s"), environment={"REMEDIATOR_LOG_LEVEL": "debug"})
+    daemon.wait_for("evaluation", outcome="ok")
+    cluster.api.annotate("pods", namespace, pod["metadata"]["name"], workloads.behaviour(restart="1"))
+    lines = daemon.until(
+        lambda: [
+            line
+            for line in daemon.events("left alone")
+            if set(line["reasons"]) & {"replaced-since-sample", "sample-gap"} and "restarted" in line["detail"]
+        ],
+        what="the samples of the container's past are refused",
+    )
+    assert lines
+    assert cluster.taken(namespace) == []
+    calm = workloads.behaviour(memory="20Mi")
+    cluster.api.annotate("pods", namespace, pod["metadata"]["name"], calm)
