@@ -26,6 +26,11 @@ def ledger(body: bytes | str) -> Json:
     return dict(json.loads(json.loads(body)["data"]["journal.json"])["ledger"])
 
 
+def in_journal(cluster: Cluster, home: str) -> Json:
+    """The ledger as it is in the cluster."""
+    return ledger(json.dumps(cluster.api.get("configmaps", home, "remediator-journal")))
+
+
 def is_intent(request: Request) -> bool:
     """The write that makes a record in flight."""
     return request.is_("PUT", JOURNAL) and bool(ledger(request.body)["in_flight"])
@@ -94,10 +99,17 @@ def test_after_a_kill_one_pod_is_taken_and_its_record_settled(
     """Whatever was going on: one pod in all, one record, settled as replaced, and the cooldown still holds."""
     daemon = killed_at(cluster, namespace, start_daemon, api, kubeconfig, step)
     daemon.start()
-    left_alone(daemon, "web", "cooldown", timeout=90)
-    stored = ledger(json.dumps(cluster.api.get("configmaps", home, "remediator-journal")))
+    stored: Json = daemon.until(
+        lambda: now if (now := in_journal(cluster, home))["settled"] and not now["in_flight"] else None,
+        what="the record is settled",
+        timeout=90,
+    )
+    settled_at = len(daemon.events("left alone"))
+    daemon.until(
+        lambda: any(line["reasons"] == ["cooldown"] for line in daemon.events("left alone")[settled_at:]),
+        what="the other pod is left alone for the cooldown",
+    )
     assert [record["outcome"] for record in stored["settled"]] == ["replaced"]
-    assert stored["in_flight"] == {}
     assert len(stored["acts"]) == 1
     (taken,) = cluster.taken(namespace)
     assert (taken.request or {})["deleteOptions"]["preconditions"]["uid"] == stored["settled"][0]["breach"]["uid"]
