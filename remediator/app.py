@@ -217,8 +217,10 @@ class Daemon:
         self._policies = policies
         self.state.reloaded(ok=True)
         self.state.depends("policy", "")
-        self.state.policies(tuple(policy.name for policy in policies.policies))
-        logger().info("policy file read", policies=[policy.name for policy in policies.policies])
+        names = tuple(policy.name for policy in policies.policies)
+        self.state.policies(names)
+        self.metrics.keep(names)
+        logger().info("policy file read", policies=names)
         self._arrange()
 
     def _skipped(self, job: str) -> None:

@@ -1,0 +1,1 @@
+"""The tests, and the control plane that they run on."""

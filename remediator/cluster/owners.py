@@ -18,7 +18,8 @@ from remediator.model.workloads import Workload, WorkloadRef
 
 _PLURALS = {"Deployment": "deployments", "ReplicaSet": "replicasets"}
 _NOT_FOUND = 404
-_HASH = "pod-template-hash"
+_REMEMBERED = 10_000
+"""ReplicaSets whose controller is kept in mind: each rollout makes new ones, for as long as we run."""
 
 
 class Owners:
@@ -88,6 +89,8 @@ class Owners:
             return False, None
         controller = controller_of(found["metadata"])
         with self._lock:
+            if len(self._controllers) >= _REMEMBERED:
+                self._controllers.pop(next(iter(self._controllers)))
             self._controllers[owner.uid] = controller
         return True, controller
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+import threading
+from collections.abc import Collection, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -13,6 +14,8 @@ from remediator.model.remediations import Remediation
 from remediator.model.vocabulary import Evaluation, Gate, Outcome, Reason
 from remediator.observe.state import State
 
+WORKLOADS = 200
+"""Workloads that have series of their own: each label value lives as long as the process."""
 _REPLACEMENT = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 _EVALUATION = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _REQUEST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30)
@@ -44,7 +47,18 @@ class Metrics:
         self._kubernetes = self._histogram(
             "kubernetes_request_duration", "Requests to the API server.", _REQUEST, "verb", "outcome"
         )
+        self._lock = threading.Lock()
+        self._policies: set[str] = set()
+        self._workloads: dict[tuple[str, str], None] = {}
         self.registry.register(_Snapshot(state))
+
+    def keep(self, policies: Collection[str]) -> None:
+        """These policies there are now: the series of others disappear."""
+        with self._lock:
+            for gone in self._policies - set(policies):
+                for metric in (self._evaluations, self._duration, self._vetoes, self._remediations, self._released):
+                    metric.remove_by_labels({"policy": gone})
+            self._policies = set(policies)
 
     def evaluated(self, policy: str, outcome: Evaluation, seconds: float) -> None:
         """An evaluation ended."""
@@ -63,11 +77,22 @@ class Metrics:
         """A remediation ended."""
         breach, workload = record.breach, str(record.workload)
         outcome = record.outcome or Outcome.FAILED
+        self._remember(breach.namespace, workload)
         self._remediations.labels(breach.policy, breach.namespace, workload, record.action, outcome).inc()
         if record.taken_at is not None and record.available_at is not None:
             self._replacement.labels(record.action).observe(record.available_at - record.taken_at)
         if record.after is not None and record.after < breach.value:
             self._released.labels(breach.policy).inc(breach.value - record.after)
+
+    def _remember(self, namespace: str, workload: str) -> None:
+        """Keep the series of as many workloads as the journal keeps settled records, the latest acted upon."""
+        with self._lock:
+            self._workloads.pop((namespace, workload), None)
+            self._workloads[namespace, workload] = None
+            if len(self._workloads) > WORKLOADS:
+                old_namespace, old_workload = next(iter(self._workloads))
+                del self._workloads[old_namespace, old_workload]
+                self._remediations.remove_by_labels({"namespace": old_namespace, "workload": old_workload})
 
     def prometheus(self, outcome: str, seconds: float) -> None:
         """Prometheus answered, or not."""

@@ -84,7 +84,11 @@ def killed_at(
     matcher, forwarded = STEPS[step]
     # The process is ended by the proxy: the request has arrived, or was carried out, and no answer is seen.
     started: list[Daemon] = []
-    came = api.once(matcher(), Cut(forwarded=forwarded, first=lambda: started[0].kill()))
+
+    def kill() -> None:
+        started[0].kill()
+
+    came = api.once(matcher(), Cut(forwarded=forwarded, first=kill))
     daemon = start_daemon(policy_file(namespace, cooldown="10m"), kubeconfig=kubeconfig)
     started.append(daemon)
     assert came.wait(60), f"the step was never reached:\n{daemon.tail()}"
@@ -119,7 +123,7 @@ def test_after_a_kill_one_pod_is_taken_and_its_record_settled(
 def test_an_inherited_intent_is_not_dropped_on_a_guards_word(
     cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path
 ) -> None:
-    """Not over any more when the next leader looks: the workload stays in flight while an old request may still come."""
+    """Not over any more when the next leader looks: the workload stays in flight while an old request may come."""
     daemon = killed_at(cluster, namespace, start_daemon, api, kubeconfig, "before the eviction is sent")
     for pod in cluster.pods(namespace):
         cluster.api.annotate("pods", namespace, pod["metadata"]["name"], workloads.behaviour(memory="20Mi"))
