@@ -7,6 +7,7 @@ Source: https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from remediator.policy import Policy, Quantity, Safety, ShareOfLimit
 
 METRIC = "container_memory_working_set_bytes"
 _NO_LIMIT = "2^60"
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _LIMITS = ("kube_pod_container_resource_limits", "kube_pod_init_container_resource_limits")
 
 
@@ -40,10 +42,10 @@ def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
     match policy.threshold:
         case Quantity(bytes=threshold):
             nominate = f"sum by (namespace,pod) ({by_container}) > {threshold}"
-        case ShareOfLimit(percent=percent):
+        case ShareOfLimit(ratio=ratio):
             limits = _limits(policy, safety, scope)
             share = f"{by_container} / on (namespace,pod,container) ({limits} > 0 < {_NO_LIMIT})"
-            nominate = f"{share} > {float(percent) / 100!r}"
+            nominate = f"{share} > {float(ratio)!r}"
     recent = f"last_over_time({selected}[{policy.max_sample_age}s])"
     running = _running(policy, safety, scope)
     measured = f"count by (namespace,pod) ({recent})"
@@ -129,5 +131,8 @@ def _joined(*matchers: str) -> str:
 
 
 def _re2_quoted(name: str) -> str:
-    """A pod's name as a regular expression; names hold only letters, digits, dashes and dots."""
-    return name.replace(".", "\\.")
+    """A name as a regular expression that matches it alone.
+
+    A pod's name holds only letters, digits, dashes and dots, but this one comes from a label, which may hold anything.
+    """
+    return _SPECIAL.sub(r"\\\g<0>", name)
