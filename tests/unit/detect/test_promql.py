@@ -1,0 +1,338 @@
+"""From a policy to PromQL: the queries word by word, and that no name or expression can change what is asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import promql_parser
+import pytest
+import re2
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from remediator.detect.promql import METRIC, compile_queries, quoted, samples_query
+from remediator.detect.scope import DEFAULT_SELECTOR, Scope
+from remediator.policy import Match, Policy
+from remediator.policy.patterns import Pattern
+from tests.unit.make import SCOPE, policy, safety
+
+S = 'container!="",container!="POD",image!="",namespace!~"(?:kube-system)"'
+EXPORTED = {"namespace": "exported_namespace", "pod": "exported_pod", "container": "exported_container"}
+
+
+# Word by word
+
+
+def test_a_quantity_is_compared_with_the_sum_of_minima() -> None:
+    """Each container counts once, at its lowest within ``for``, and the sum of a pod is compared in Prometheus."""
+    assert compile_queries(policy("20Gi"), safety(), SCOPE).nominate == (
+        "sum by (namespace,pod) (max by (namespace,pod,container) "
+        f"(min_over_time(container_memory_working_set_bytes{{{S}}}[120s]))) > 21474836480"
+    )
+
+
+def test_a_share_is_compared_with_the_limits_of_kube_state_metrics() -> None:
+    """Containers join their limit by name; 0 and 2^60 and above are no limit."""
+    assert compile_queries(policy("92.5% of limit"), safety(), SCOPE).nominate == (
+        "max by (namespace,pod,container) "
+        f"(min_over_time(container_memory_working_set_bytes{{{S}}}[120s])) / on (namespace,pod,container) "
+        "(max by (namespace,pod,container) ("
+        'kube_pod_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"} or '
+        'kube_pod_init_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"}'
+        ") > 0 < 2^60) > 0.925"
+    )
+
+
+def test_what_was_measured_is_counted() -> None:
+    """Series with a young sample, series at all, and measured pods over those that run."""
+    queries = compile_queries(policy(), safety(), SCOPE)
+    recent = f"last_over_time(container_memory_working_set_bytes{{{S}}}[75s])"
+    running = 'count by (namespace,pod) (kube_pod_status_phase{phase="Running",namespace!~"(?:kube-system)"} == 1)'
+    assert queries.fresh == f"count({recent})"
+    assert queries.present == f"count(container_memory_working_set_bytes{{{S}}})"
+    assert queries.coverage == (
+        f"count(count by (namespace,pod) ({recent}) and on (namespace,pod) {running}) / count({running})"
+    )
+
+
+def test_the_samples_of_some_pods_are_asked_for_with_a_margin() -> None:
+    """The range reaches two sample intervals beyond ``for``, so that a sample from before its start is in it."""
+    query = samples_query(policy(), SCOPE, namespace="shop", pods=["web-b", "web-a.1"])
+    assert query == (
+        'container_memory_working_set_bytes{container!="",container!="POD",image!="",'
+        'namespace="shop",pod=~"web-a\\\\.1|web-b"}[180s]'
+    )
+
+
+def test_what_a_policy_matches_is_in_every_question() -> None:
+    """Namespaces, pods and containers of the policy, and the matchers of the process, narrow each selector."""
+    match = Match(namespaces=("team-.*", "shop"), pods=("web-.*",), containers=("app",))
+    scope = replace(SCOPE, matchers='cluster="a",')
+    queries = compile_queries(policy("90% of limit", match=match), safety(), scope)
+    measured = (
+        f'{DEFAULT_SELECTOR},cluster="a",namespace=~"(?:team-.*)|(?:shop)",namespace!~"(?:kube-system)",'
+        'pod=~"(?:web-.*)",container=~"(?:app)"'
+    )
+    states = 'cluster="a",namespace=~"(?:team-.*)|(?:shop)",namespace!~"(?:kube-system)",pod=~"(?:web-.*)"'
+    for query in (queries.nominate, queries.fresh, queries.present, queries.coverage):
+        assert f"{METRIC}{{{measured}}}" in query
+    assert queries.nominate.count(f'{{resource="memory",{states}}}') == 2
+    assert queries.coverage.count(f'{{phase="Running",{states}}}') == 2
+    assert samples_query(policy(match=match), scope, namespace="shop", pods=["p"]) == (
+        f'{METRIC}{{{DEFAULT_SELECTOR},cluster="a",namespace="shop",pod=~"p",container=~"(?:app)"}}[180s]'
+    )
+
+
+def test_the_labels_of_limits_are_renamed_and_matched_under_their_own_names() -> None:
+    """Where kube-state-metrics is scraped without ``honor_labels``, ``pod`` is its own pod, and never joined."""
+    match = Match(namespaces=("shop",), pods=("web-.*",))
+    scope = replace(SCOPE, limits_labels=EXPORTED)
+    queries = compile_queries(policy("90% of limit", match=match), safety(), scope)
+    theirs = 'exported_namespace=~"(?:shop)",exported_namespace!~"(?:kube-system)",exported_pod=~"(?:web-.*)"'
+    limits = (
+        "max by (namespace,pod,container) (label_replace(label_replace(label_replace("
+        f'kube_pod_container_resource_limits{{resource="memory",{theirs}}} or '
+        f'kube_pod_init_container_resource_limits{{resource="memory",{theirs}}}, '
+        '"namespace", "$1", "exported_namespace", "(.*)"), "pod", "$1", "exported_pod", "(.*)"), '
+        '"container", "$1", "exported_container", "(.*)"))'
+    )
+    assert limits in queries.nominate
+    assert f'label_replace(kube_pod_status_phase{{phase="Running",{theirs}}} == 1, "namespace"' in queries.coverage
+    assert "exported" not in queries.fresh + queries.present
+
+
+@pytest.mark.parametrize("same", [{}, {"pod": "pod"}, {"namespace": "namespace", "container": "container"}])
+def test_a_label_that_is_called_the_same_is_not_replaced(same: dict[str, str]) -> None:
+    """Naming a label as it is changes no query."""
+    plain = compile_queries(policy("90% of limit"), safety(), SCOPE)
+    assert compile_queries(policy("90% of limit"), safety(), replace(SCOPE, limits_labels=same)) == plain
+
+
+@pytest.mark.parametrize("selector", ["", " , ", 'job="kubelet"', 'job="kubelet",', ',job="kubelet"'])
+def test_commas_of_the_settings_don_t_matter(selector: str) -> None:
+    """An empty selector, and one that begins or ends with a comma, still make a query."""
+    queries = compile_queries(policy("90% of limit"), safety(), Scope(sample_interval=30, selector=selector))
+    for query in (queries.nominate, queries.fresh, queries.present, queries.coverage):
+        promql_parser.parse(query)
+        assert ",," not in query
+        assert "{," not in query
+
+
+def test_nothing_excluded_is_no_matcher() -> None:
+    """Without excluded namespaces there is no matcher that excludes the empty name."""
+    queries = compile_queries(policy(), safety(excluded_namespaces=()), SCOPE)
+    assert "!~" not in queries.nominate
+
+
+@pytest.mark.parametrize(
+    ("threshold", "number"),
+    [("1Ki", 1024), ("0.5Gi", 1 << 29), ("7Ei", 7 << 60), ("7% of limit", 0.07), ("0.000000001% of limit", 1e-11)],
+)
+def test_thresholds_are_numbers_of_promql(threshold: str, number: float) -> None:
+    """The largest quantity and the smallest share are numbers that Prometheus reads as they are meant."""
+    found = promql_parser.parse(compile_queries(policy(threshold), safety(), SCOPE).nominate)
+    assert isinstance(found, promql_parser.BinaryExpr)
+    assert isinstance(found.rhs, promql_parser.NumberLiteral)
+    assert found.rhs.val == number
+
+
+def test_only_ranges_of_stored_samples_decide() -> None:
+    """Neither an instant selector nor a subquery names a pod: both show dead containers for minutes."""
+    for threshold in ("20Gi", "90% of limit"):
+        query = compile_queries(policy(threshold), safety(), SCOPE).nominate
+        measured = [one for one in selectors(query) if one[0] == METRIC]
+        assert [one[2] for one in measured] == [120]
+        assert ":" not in query.replace("(?:", "")
+
+
+# Escaping
+
+Selector = tuple[str | None, tuple[tuple[str, str, str], ...], float]
+"""Metric, matchers (label, operator, value), and the range in seconds, 0 for none."""
+
+OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+
+
+def selectors(query: str) -> list[Selector]:
+    """All selectors of a query, as a parser of PromQL reads it."""
+    found: list[Selector] = []
+
+    def read(expr: promql_parser.VectorSelector, seconds: float) -> None:
+        assert not expr.matchers.or_matchers
+        assert expr.offset is None
+        assert expr.at is None
+        matchers = tuple((m.name, OPERATORS[str(m.op).rpartition(".")[2]], m.value) for m in expr.matchers.matchers)
+        found.append((expr.name, matchers, seconds))
+
+    def visit(expr: promql_parser.Expr) -> None:
+        match expr:
+            case promql_parser.MatrixSelector():
+                read(expr.vector_selector, expr.range.total_seconds())
+            case promql_parser.VectorSelector():
+                read(expr, 0)
+            case promql_parser.AggregateExpr() | promql_parser.ParenExpr():
+                visit(expr.expr)
+            case promql_parser.BinaryExpr():
+                visit(expr.lhs)
+                visit(expr.rhs)
+            case promql_parser.Call():
+                for argument in expr.args:
+                    visit(argument)
+            case promql_parser.NumberLiteral() | promql_parser.StringLiteral():
+                pass
+            case _:
+                pytest.fail(f"an expression that no query of ours has: {expr}")
+
+    visit(promql_parser.parse(query))
+    return found
+
+
+NASTY = [
+    '"', "\\", "\\\\", '\\"', '"}', "'", "`", "{", "}", "[5m]", "(", ")", "|", ".", ".*", "*", "+", "?", "^", "$", ",",
+    "=", "=~", "!", "#", " or ", "\n", "\r", "\t", "\0", "\x7f", "\u2028", "\x85", "é", "😀", "%", "$1", "\\Q", "\\E",
+    "a", "b", "web", "-", "0", " ",
+]  # fmt: skip
+names = st.one_of(st.lists(st.sampled_from(NASTY), max_size=8).map("".join), st.text(max_size=20))
+
+
+def expected(namespace: str, pods: str) -> Selector:
+    """The one selector that asks for the samples of pods."""
+    default = (("container", "!=", ""), ("container", "!=", "POD"), ("image", "!=", ""))
+    return METRIC, (*default, ("namespace", "=", namespace), ("pod", "=~", pods)), 180
+
+
+@given(namespace=names, pods=st.lists(names, min_size=1, max_size=4, unique=True))
+@example(namespace='shop"} or vector(1) #', pods=["a|b", ".*", "("])
+def test_no_name_changes_what_is_asked(namespace: str, pods: list[str]) -> None:
+    """Whatever a label in Prometheus holds, it is one selector, whose expression matches those names and no others."""
+    [selector] = selectors(samples_query(policy(), SCOPE, namespace=namespace, pods=pods))
+    pattern = selector[1][-1][2]
+    assert selector == expected(namespace, pattern)
+    anchored = re2.compile(f"^(?s:{pattern})$")
+    assert all(anchored.search(pod) for pod in pods)
+    others = {change for pod in pods for change in (pod + "x", "x" + pod, pod.replace(".", "x"), pod[1:], "")} | {"|"}
+    assert not any(anchored.search(other) for other in others - set(pods))
+
+
+def is_expression(text: str) -> bool:
+    """Whether the policy file takes it, and the parser of the tests knows it as well."""
+    try:
+        Pattern(text)
+        promql_parser.parse(f"x{{a=~{json.dumps(text, ensure_ascii=False)}}}")
+    except ValueError:
+        return False
+    return True
+
+
+PIECES = [
+    *(one for one in NASTY if is_expression(one)),
+    *(
+        "(?:a)",
+        "(?i)",
+        "[a-z]",
+        "[^a]",
+        "\\d",
+        "\\.",
+        "a{2}",
+        "(a|b)",
+        "[[:alpha:]]",
+        "\\pL",
+        "\\n",
+        "(?P<x>a)",
+        "a*",
+        "b?",
+    ),
+    *(
+        "\\(",
+        "\\)",
+        "\\[",
+        "\\|",
+        "\\*",
+        "[)]",
+        "[|]",
+        "['\"]",
+        "|a",
+        "(?s:.)",
+        "\\x{e9}",
+        '\\\\"',
+        "^a",
+        "b$",
+        "(^|b)",
+    ),
+]
+patterns = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join).filter(is_expression)
+
+
+def alternatives(several: list[str]) -> str:
+    """One expression for any of several."""
+    return "|".join(f"(?:{one})" for one in several)
+
+
+def narrowed(namespaces: list[str], pods: list[str], containers: list[str], excluded: list[str]) -> Policy:
+    """A share of the limit over those expressions."""
+    match = Match(namespaces=tuple(namespaces), pods=tuple(pods), containers=tuple(containers))
+    return policy("90% of limit", match=match)
+
+
+some = st.lists(patterns, min_size=1, max_size=2)
+
+
+@given(namespaces=some, pods=some, containers=some, excluded=some)
+def test_no_expression_changes_what_is_asked(
+    namespaces: list[str], pods: list[str], containers: list[str], excluded: list[str]
+) -> None:
+    """Whatever expressions a policy has, each query holds its own selectors only, with them as they were written."""
+    queries = compile_queries(
+        narrowed(namespaces, pods, containers, excluded), safety(excluded_namespaces=tuple(excluded)), SCOPE
+    )
+    where = (
+        ("namespace", "=~", alternatives(namespaces)),
+        ("namespace", "!~", alternatives(excluded)),
+        ("pod", "=~", alternatives(pods)),
+    )
+    measured = (
+        ("container", "!=", ""),
+        ("container", "!=", "POD"),
+        ("image", "!=", ""),
+        *where,
+        ("container", "=~", alternatives(containers)),
+    )
+    memory, running = (("resource", "=", "memory"), *where), (("phase", "=", "Running"), *where)
+    assert selectors(queries.nominate) == [
+        (METRIC, measured, 120),
+        ("kube_pod_container_resource_limits", memory, 0),
+        ("kube_pod_init_container_resource_limits", memory, 0),
+    ]
+    assert selectors(queries.fresh) == [(METRIC, measured, 75)]
+    assert selectors(queries.present) == [(METRIC, measured, 0)]
+    phases = ("kube_pod_status_phase", running, 0)
+    assert selectors(queries.coverage) == [(METRIC, measured, 75), phases, phases]
+
+
+@given(several=some, name=st.sampled_from(["a", "b", "aa", "web", "A", "web-0", "", "é", "ab"]))
+def test_one_of_several_expressions_is_what_prometheus_matches(several: list[str], name: str) -> None:
+    """The alternatives in a query match a name just when one of the policy's expressions does."""
+    query = compile_queries(policy(match=Match(pods=tuple(several))), safety(), SCOPE).present
+    pattern = next(value for label, _, value in selectors(query)[0][1] if label == "pod")
+    in_prometheus = re2.compile(f"^(?s:{pattern})$").search(name) is not None
+    assert in_prometheus == any(Pattern(one).matches(name) for one in several)
+
+
+@given(text=st.text())
+def test_a_quoted_text_is_one_string(text: str) -> None:
+    """The parser gives back the text that was quoted, and it stands on one line."""
+    [(_, [(_, _, value)], _)] = selectors(f"x{{a={quoted(text)}}}")
+    assert value == text
+    assert "\n" not in quoted(text)
+
+
+@given(theirs=st.sampled_from(["exported_pod", "kubernetes_pod_name", "label_x"]))
+def test_a_renamed_label_is_matched_nowhere_under_our_name(theirs: str) -> None:
+    """No selector of kube-state-metrics' series still asks for ``pod``: that is its own pod."""
+    scope = replace(SCOPE, limits_labels={"pod": theirs})
+    queries = compile_queries(policy("90% of limit", match=Match(pods=("web",))), safety(), scope)
+    for metric, matchers, _ in [*selectors(queries.nominate), *selectors(queries.coverage)]:
+        asked = {label for label, _, _ in matchers}
+        assert ("pod" in asked) == (metric == METRIC)
+        assert (theirs in asked) == (metric != METRIC)
