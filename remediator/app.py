@@ -198,7 +198,8 @@ class Daemon:
         with self._lock:
             if self._term is not None and self._policies is not None:
                 jobs |= self._term.jobs(self._policies)
-        self._schedule.replace(jobs)
+            # Under the lock: jobs of a term that has ended must not come back.
+            self._schedule.replace(jobs)
 
     def _look_at_policy(self) -> None:
         if not self._watch.changed():

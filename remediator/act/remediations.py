@@ -41,7 +41,7 @@ class Remediations:
         self._means = means
         self._failed = failed
         self._lock = threading.Lock()
-        self._running: dict[str, threading.Thread] = {}
+        self._running: dict[str, threading.Thread | None] = {}
 
     def begin(self, go: Go, breach: Breach, *, policy: Policy) -> Begun | Vetoed:
         """Write the intent, if the guards still allow it on the newest ledger, and carry it out.
@@ -69,12 +69,20 @@ class Remediations:
                 raise _NoMore(vetoes)
             return changes.intended(ledger, record)
 
+        # Ours before it is in the journal, so that nobody adopts it between the write and the start of its thread.
+        with self._lock:
+            self._running[record.id] = None
         try:
             means.journal.update(change, intent=True)
         except _NoMore as exc:
+            self._forget(record)
             return Vetoed(exc.vetoes, record.workload)
         except JournalFull as exc:
+            self._forget(record)
             return Vetoed((Veto(Reason.BUDGET, str(exc)),), record.workload)
+        except BaseException:
+            self._forget(record)
+            raise
         means.voice.step(record, "intended")
         self._start(record, policy, inherited=False)
         return Begun(record)
@@ -107,7 +115,7 @@ class Remediations:
     def join(self, timeout: float) -> None:
         """Wait until the transactions have seen that we are stopping; at most that many seconds each."""
         with self._lock:
-            threads = list(self._running.values())
+            threads = [thread for thread in self._running.values() if thread is not None]
         for thread in threads:
             thread.join(timeout)
 
@@ -140,5 +148,8 @@ class Remediations:
         except (NotLeader, JournalError, KubernetesError) as exc:
             self._failed(record, exc)
         finally:
-            with self._lock:
-                self._running.pop(record.id, None)
+            self._forget(record)
+
+    def _forget(self, record: Remediation) -> None:
+        with self._lock:
+            self._running.pop(record.id, None)

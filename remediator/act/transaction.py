@@ -130,6 +130,8 @@ class Transaction:
         return self._call_off(f"{TRIES} requests were not carried out")
 
     def _evict(self, go: Go) -> Taken:
+        # The look may have taken long: a term that has ended meanwhile sends nothing more.
+        self._pause(0.0)
         taken = self._means.removal.evict(
             namespace=go.pod.namespace,
             name=go.pod.name,

@@ -11,10 +11,12 @@ from remediator.cluster.watch import Gone, Listed, PodWatch, Seen
 from remediator.errors import KubernetesError
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Remediation
+from remediator.model.vocabulary import Outcome
 from remediator.model.workloads import Workload
 
 LOOK_AGAIN = 10.0
 """Seconds after which the workload itself is read again: its wanted count has no watch (and needs no right to one)."""
+_AFTER_TIME = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING})
 TICK = 1.0
 """Seconds after which a request to stop is seen at the latest."""
 
@@ -70,13 +72,25 @@ class Wait:
                 owner, looked_at = self._look(owner), now
             verdict = assess(self._record, workload=owner, pods=self._mine(), claimed=self._claimed(), now=now)
             if isinstance(verdict, Ended):
-                return verdict
+                return verdict if verdict.outcome not in _AFTER_TIME else self._look_once_more(verdict)
             self._tell(verdict)
             change = self._watch.next(min(max(verdict.until - now, 0.01), TICK))
             while change is not None:
                 self._view.apply(change)
                 change = self._watch.next(0.0)
         return None
+
+    def _look_once_more(self, verdict: Ended) -> Ended:
+        """A verdict that time alone has given, judged on a fresh list: a watch that lags is no reason for it."""
+        record = self._record
+        try:
+            workload = self._owners.read(record.workload)
+        except KubernetesError as exc:
+            self._say(f"can't look once more: {exc}")
+            return verdict
+        pods = {pod.uid: pod for pod in workload.pods} if workload else {}
+        again = assess(record, workload=workload, pods=pods, claimed=self._claimed(), now=self._clock())
+        return again if isinstance(again, Ended) else verdict
 
     def _look(self, known: Workload | None) -> Workload | None:
         """The workload as it is now; what is known while the API server does not answer: silence is no news."""

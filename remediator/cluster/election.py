@@ -156,7 +156,7 @@ class Elector:
             self._unchanged_since = now
         self._lease = seen
         free = seen is None or not seen.holder or seen.holder == self.identity
-        if not free and seen is not None and now - self._unchanged_since <= seen.duration:
+        if not free and seen is not None and now - self._unchanged_since <= (seen.duration or self._duration):
             self._wait_for(f"the lease {self._leases.name} is held by {seen.holder}")
             return
         self._write(self.identity, annotations=None)

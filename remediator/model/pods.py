@@ -79,4 +79,5 @@ class LivePod:
         """Ready for that long, alive and wanted: what its controller counts as available."""
         if self.ready_since is None or self.terminating or self.finished:
             return False
-        return now - self.ready_since >= min_ready_seconds
+        # Two clocks are compared here, so only where somebody has asked for it.
+        return min_ready_seconds == 0 or now - self.ready_since >= min_ready_seconds
