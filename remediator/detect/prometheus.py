@@ -6,6 +6,8 @@ are followed, the query goes into the URL, and nothing has a deadline. The sessi
 
 from __future__ import annotations
 
+import base64
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,13 +20,7 @@ import requests
 from prometheus_api_client import PrometheusConnect
 
 from remediator.bodies import BodyTooLarge, BodyTooLate, read_body
-from remediator.errors import (
-    PrometheusError,
-    PrometheusPartial,
-    PrometheusRefused,
-    PrometheusUnreachable,
-    SettingsError,
-)
+from remediator.errors import PrometheusError, PrometheusPartial, PrometheusRefused, PrometheusUnreachable
 from remediator.model.measures import Series
 
 T = TypeVar("T")
@@ -40,6 +36,10 @@ _OUTCOMES: Mapping[type[Exception], str] = {
     PrometheusRefused: "refused",
     PrometheusPartial: "partial",
 }
+_LONGEST_WORDS = 200
+"""Characters of a server's own words in a sentence of ours."""
+_SHORTEST_SECRET = 6
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PARTIAL_WORDS = ("partial", "incomplete", "truncated")
 
 
@@ -88,36 +88,34 @@ class Prometheus:
 
     def vector(self, query: str, *, at: int) -> list[tuple[Mapping[str, str], float]]:
         """The labels and value of each series at that whole second. Raises PrometheusError."""
-        return self._ask(query, at, lambda item: (_labels(item), _number(item.get("value"))))
+        return self._ask(query, at, lambda item: (_labels(item), _sample(item["value"])[1]))
 
     def matrix(self, query: str, *, at: int) -> list[Series]:
         """The stored samples that a range selector gives at that whole second. Raises PrometheusError."""
-        return self._ask(query, at, self._series)
-
-    def _series(self, item: Mapping[str, Any]) -> Series:
-        values = item.get("values")
-        if not isinstance(values, list):
-            raise _odd(self.address, "no samples where a range was asked for")
-        return Series(_labels(item), tuple((_time(pair), _number(pair)) for pair in values))
+        return self._ask(query, at, lambda item: Series(_labels(item), _samples(item["values"])))
 
     def _ask(self, query: str, at: int, read: Callable[[dict[str, Any]], T]) -> list[T]:
         started = time.monotonic()
         outcome, words = "ok", ""
         try:
-            result = self._in_time(lambda: self._request(query, at))
-            if not all(isinstance(item, dict) for item in result):
-                raise _odd(self.address, "the result is no list of series")
-            return [read(item) for item in result]
-        except (PrometheusError, SettingsError) as exc:
+            return [self._read(item, read) for item in self._in_time(lambda: self._request(query, at))]
+        except PrometheusError as exc:
             outcome, words = _OUTCOMES.get(type(exc), "error"), str(exc)
             raise
         finally:
             self._observe(outcome, time.monotonic() - started, words)
 
+    def _read(self, item: dict[str, Any], read: Callable[[dict[str, Any]], T]) -> T:
+        try:
+            return read(item)
+        except (TypeError, ValueError, KeyError) as exc:
+            raise _odd(self.address, f"a series in the answer is not what was asked for: {str(item)[:100]!r}") from exc
+
     def _request(self, query: str, at: int) -> list[dict[str, Any]]:
         """One request on a connection of its own: evaluations are seconds apart, and no state is shared."""
         with _Session(self._access) as session:
-            client = PrometheusConnect(url=self.address, session=session)
+            # Without ``retry`` the client connects three times more, for six seconds, where nobody listens.
+            client = PrometheusConnect(url=self.address, session=session, retry=0)
             result: list[dict[str, Any]] = client.custom_query(query, params={"time": str(at)})
             return result
 
@@ -172,18 +170,22 @@ class _Session(requests.Session):
         # Otherwise REQUESTS_CA_BUNDLE overrides ``verify``, and a netrc or proxy of the environment joins in.
         self.trust_env = False
         self._access = access
+        self._secrets = {
+            value for value in (*access.headers.values(), *access.params.values()) if _may_be_secret(value)
+        }
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # noqa: ARG002, ANN401
         access = self._access
         deadline = time.monotonic() + access.timeout
         parameters = {**access.params, **kwargs["params"], "timeout": f"{max(int(access.timeout), 1)}s"}
+        headers, auth = self._request_headers(), self._basic()
         try:
             response = super().request(
                 "POST",
                 url,
                 data=parameters,
-                headers=self._request_headers(),
-                auth=self._basic(),
+                headers=headers,
+                auth=auth,
                 timeout=(CONNECT_TIMEOUT, access.timeout),
                 allow_redirects=False,
                 stream=True,
@@ -193,12 +195,21 @@ class _Session(requests.Session):
         except requests.ReadTimeout as exc:
             message = f"Prometheus at {access.address} had not answered after {access.timeout:g} s"
             raise PrometheusUnreachable(message) from exc
-        except (requests.RequestException, OSError) as exc:
+        except (requests.RequestException, OSError, ValueError) as exc:
             message = f"Prometheus at {access.address} can't be reached: {_brief(exc)}"
             raise PrometheusUnreachable(message) from exc
         with response:
             content = self._content(response, deadline)
-        return _Answer(_checked(access.address, response.status_code, content))
+        return _Answer(_checked(access.address, response.status_code, content, hide=self._hidden))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: otherwise ``requests`` reads the whole body, and fails on an odd Location, before we see either."""
+
+    def _hidden(self, text: str) -> str:
+        """The words of a server, which may repeat what it was sent, without our secrets."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
 
     def _content(self, response: requests.Response, deadline: float) -> bytes:
         response.raw.decode_content = True
@@ -217,15 +228,42 @@ class _Session(requests.Session):
 
     def _request_headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "remediator", **self._access.headers}
+        for name, value in headers.items():
+            if problem := unsendable(name, value):
+                message = f"Prometheus at {self._access.address} is not asked: {problem}"
+                raise PrometheusError(message)
         if self._access.token_file:
-            headers["Authorization"] = f"Bearer {_secret(self._access.token_file)}"
+            token = self._secret(self._access.token_file)
+            if not token.isascii():
+                message = f"{self._unusable(self._access.token_file)} has characters in it that no token has"
+                raise PrometheusError(message)
+            headers["Authorization"] = f"Bearer {token}"
         return headers
 
-    def _basic(self) -> tuple[str, str] | None:
+    def _basic(self) -> requests.auth.HTTPBasicAuth | None:
         if not self._access.username:
             return None
-        password = _secret(self._access.password_file) if self._access.password_file else ""
-        return self._access.username, password
+        password = self._secret(self._access.password_file) if self._access.password_file else ""
+        pair = f"{self._access.username}:{password}".encode()
+        self._secrets.add(base64.b64encode(pair).decode())
+        # As bytes: of text the client takes only what is Latin-1.
+        return requests.auth.HTTPBasicAuth(self._access.username.encode(), password.encode())
+
+    def _secret(self, path: Path) -> str:
+        try:
+            text = path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "it is no text"
+            message = f"{self._unusable(path)} can't be read ({why}): mount it, or change the setting that names it"
+            raise PrometheusError(message) from exc
+        if not text or not text.isprintable():
+            message = f"{self._unusable(path)} is empty or has control characters in it"
+            raise PrometheusError(message)
+        self._secrets.add(text)
+        return text
+
+    def _unusable(self, path: Path) -> str:
+        return f"Prometheus at {self._access.address} is not asked: the credential file {path}"
 
     def _certificate(self) -> str | tuple[str, str] | None:
         cert, key = self._access.cert_file, self._access.key_file
@@ -234,22 +272,25 @@ class _Session(requests.Session):
         return str(cert) if cert else None
 
 
-def _secret(path: Path) -> str:
-    try:
-        text = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        message = f"the credential file {path} can't be read: {exc}; mount it, or change the setting that names it"
-        raise SettingsError(message) from exc
-    if not text or not text.isprintable():
-        message = f"the credential file {path} is empty or has control characters in it"
-        raise SettingsError(message)
-    return text
+def unsendable(name: str, value: str) -> str:
+    """Why HTTP can't carry a header, in words that keep its value to themselves; empty where it can."""
+    if not _HEADER_NAME.fullmatch(name):
+        return f"{name!r} is no name of a header; write such as X-Scope-OrgID"
+    if not (value.isascii() and value.isprintable()) or value != value.strip():
+        return f"the header {name} has a value with a line break, spaces around it, or what is not ASCII"
+    return ""
 
 
-def _checked(address: str, status: int, content: bytes) -> dict[str, Any]:
-    """The body, if it is a whole and successful answer."""
+def _may_be_secret(value: str) -> bool:
+    """Whether to keep it out of messages; ``true``, ``false`` and numbers would only make them unreadable."""
+    return len(value) >= _SHORTEST_SECRET
+
+
+def _checked(address: str, status: int, content: bytes, *, hide: Callable[[str], str]) -> dict[str, Any]:
+    """The body, if it is a whole and successful answer; ``hide`` takes secrets out of what the server says."""
     body = _json_object(content)
-    said = f"{body.get('errorType', 'error')}: {body.get('error')}" if body.get("error") else _excerpt(content)
+    said = f"{body.get('errorType', 'error')}: {body.get('error')}" if body.get("error") else _text(content)
+    said = hide(said)[:_LONGEST_WORDS] or "an empty body"
     if status in {_UNAUTHORIZED, _FORBIDDEN}:
         what = "does not accept our credentials" if status == _UNAUTHORIZED else "does not allow us to query"
         message = f"Prometheus at {address} {what} ({status}): {said}"
@@ -266,21 +307,27 @@ def _checked(address: str, status: int, content: bytes) -> dict[str, Any]:
     if body.get("status") != "success":
         message = f"Prometheus at {address} answered: {said}"
         raise PrometheusRefused(message, status=status)
-    _refuse_partial(address, body)
+    _refuse_partial(address, body, hide=hide)
     data = body.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("result"), list):
         raise _odd(address, "no data.result in the answer")
     return body
 
 
-def _refuse_partial(address: str, body: Mapping[str, Any]) -> None:
-    infos = [i for i in body.get("infos") or () if any(word in str(i).lower() for word in _PARTIAL_WORDS)]
-    said = [*(body.get("warnings") or ()), *infos]
+def _refuse_partial(address: str, body: Mapping[str, Any], *, hide: Callable[[str], str]) -> None:
+    infos = [info for info in _said(body.get("infos")) if any(word in info.lower() for word in _PARTIAL_WORDS)]
+    said = [*_said(body.get("warnings")), *infos]
     if body.get("isPartial"):
         said.append("isPartial is true")
     if said:
-        message = f"Prometheus at {address} says that its answer is not whole: {'; '.join(map(str, said))[:300]}"
+        words = hide("; ".join(said))[:_LONGEST_WORDS]
+        message = f"Prometheus at {address} says that its answer is not whole: {words}"
         raise PrometheusPartial(message)
+
+
+def _said(remarks: Any) -> list[str]:  # noqa: ANN401  whatever the server sent
+    """Remarks as texts; what is no list is one remark all the same."""
+    return [str(one) for one in (remarks if isinstance(remarks, list) else [remarks])] if remarks else []
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
@@ -292,34 +339,37 @@ def _json_object(content: bytes) -> dict[str, Any]:
 
 
 def _labels(item: Mapping[str, Any]) -> Mapping[str, str]:
-    metric = item.get("metric")
-    return metric if isinstance(metric, dict) else {}
+    """The labels of a series. Raises TypeError, KeyError."""
+    labels: Mapping[str, str] = item["metric"]
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise TypeError
+    return labels
 
 
-def _time(pair: Any) -> float:  # noqa: ANN401
-    return _element(pair, 0)
+def _samples(pairs: Any) -> tuple[tuple[float, float], ...]:  # noqa: ANN401
+    """Samples as times and values. Raises TypeError, ValueError."""
+    if not isinstance(pairs, list):
+        raise TypeError
+    return tuple(_sample(pair) for pair in pairs)
 
 
-def _number(pair: Any) -> float:  # noqa: ANN401
-    """A sample's value; ``NaN`` and ``+Inf`` come through, for the judge to refuse."""
-    return _element(pair, 1)
-
-
-def _element(pair: Any, index: int) -> float:  # noqa: ANN401
-    try:
-        return float(pair[index])
-    except (TypeError, ValueError, IndexError, KeyError) as exc:
-        message = f"a sample in Prometheus' answer can't be read: {pair!r}"
-        raise PrometheusRefused(message, status=_OK) from exc
+def _sample(pair: Any) -> tuple[float, float]:  # noqa: ANN401
+    """A time and a value; ``NaN`` and ``+Inf`` come through, for the judge to refuse. Raises TypeError, ValueError."""
+    if not isinstance(pair, list):
+        raise TypeError
+    time, value = pair
+    if isinstance(time, str | bool) or isinstance(value, bool):
+        raise TypeError
+    return float(time), float(value)
 
 
 def _odd(address: str, what: str) -> PrometheusError:
     return PrometheusRefused(f"Prometheus at {address}: {what}", status=_OK)
 
 
-def _excerpt(content: bytes) -> str:
-    text = " ".join(content[:400].decode("utf-8", "replace").split())
-    return text[:160] or "an empty body"
+def _text(content: bytes) -> str:
+    """The beginning of a body that is no JSON; longer than what is shown of it, so that no secret is cut in two."""
+    return content[:8192].decode("utf-8", "replace")
 
 
 def _brief(exc: BaseException) -> str:
