@@ -1,0 +1,113 @@
+"""Stage two: what the pod itself says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from remediator.decide import about_pod
+from remediator.model.pods import OwnerReference
+from remediator.model.vocabulary import Reason
+from remediator.model.workloads import WorkloadRef
+from tests.unit.make import DEPLOYMENT, NOW, breach, pod
+
+
+def reasons(owner: WorkloadRef | None = DEPLOYMENT, **of_pod: Any) -> set[Reason]:  # noqa: ANN401 (fields of a pod)
+    """The reasons of this stage for ``pod()``, changed."""
+    found = about_pod(breach(), pod=pod(**of_pod), owner=owner)
+    assert all(veto.detail for veto in found)
+    return {veto.reason for veto in found}
+
+
+def controller(kind: str) -> OwnerReference:
+    """A controller of that kind."""
+    return OwnerReference("x/v1", kind, "it", "it-uid")
+
+
+def owner(kind: str) -> WorkloadRef:
+    """A workload of that kind."""
+    return WorkloadRef(kind, "shop", "it", "it-uid")
+
+
+def test_nothing_objects_to_a_running_pod_of_a_deployment() -> None:
+    """The usual pod may go; so may one that is not Ready, because leaking pods often aren't."""
+    assert reasons() == set()
+    assert reasons(ready_since=None) == set()
+    assert reasons(owner("ReplicaSet")) == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "opted_out"),
+    [("true", True), ("", True), ("False", True), ("no", True), ("ture", True), ("false", False), ("false ", True)],
+)
+def test_our_own_mark_opts_out_unless_it_says_false(value: str, opted_out: bool) -> None:  # noqa: FBT001
+    """Every value but ``false`` protects: a slip of the pen must not take a pod."""
+    found = reasons(annotations={"remediator.dev/opt-out": value})
+    assert found == ({Reason.OPTED_OUT} if opted_out else set())
+
+
+def test_other_annotations_are_not_our_mark() -> None:
+    """Only the mark itself counts."""
+    assert reasons(annotations={"remediator.dev/note": "true", "opt-out": "true"}) == set()
+
+
+def test_another_uid_is_another_pod() -> None:
+    """The pod that was measured is the pod that goes."""
+    assert reasons(uid="somebody-else") == {Reason.REPLACED_SINCE_SAMPLE}
+
+
+def test_a_pod_that_goes_already_is_left_alone() -> None:
+    """Its deletion has been asked for, or it is about to be."""
+    assert reasons(deleted_at=NOW + 30.0) == {Reason.TERMINATING}
+    assert reasons(disruption_target="DeletionByTaintManager: its node is tainted") == {Reason.TERMINATING}
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed", "Unknown", ""])
+def test_a_pod_that_does_not_run_frees_nothing(phase: str) -> None:
+    """Only a running pod is taken."""
+    assert reasons(phase=phase) == {Reason.NOT_RUNNING}
+
+
+def test_a_pod_that_nobody_would_replace_stays() -> None:
+    """A bare pod, and one whose controller is gone."""
+    assert reasons(None, controller=None) == {Reason.NO_CONTROLLER}
+    assert reasons(None) == {Reason.NO_CONTROLLER}
+
+
+@pytest.mark.parametrize(
+    "kind", ["Job", "Node", "StatefulSet", "DaemonSet", "ReplicationController", "Rollout", "Cluster", "CronJob"]
+)
+def test_owners_whose_replacement_can_t_be_told_are_left_alone(kind: str) -> None:
+    """This version waits for replacements of Deployments and ReplicaSets; nobody else's pods are touched."""
+    assert reasons(owner(kind), controller=controller(kind)) == {Reason.UNSUPPORTED_OWNER}
+
+
+def test_a_static_pod_is_known_by_its_annotation_as_well() -> None:
+    """The API's copy of a static pod can't be replaced by taking it away."""
+    assert Reason.UNSUPPORTED_OWNER in reasons(annotations={"kubernetes.io/config.mirror": "abc"})
+
+
+def test_a_member_of_a_group_is_left_alone() -> None:
+    """A gang that is scheduled together loses all its work with one pod."""
+    assert reasons(pod_group="training") == {Reason.UNSUPPORTED_OWNER}
+
+
+def test_all_reasons_are_told_at_once() -> None:
+    """Every reason of the stage, not the first."""
+    assert reasons(
+        None,
+        uid="x",
+        deleted_at=NOW + 1.0,
+        phase="Failed",
+        controller=None,
+        pod_group="g",
+        annotations={"remediator.dev/opt-out": "yes"},
+    ) == {
+        Reason.OPTED_OUT,
+        Reason.REPLACED_SINCE_SAMPLE,
+        Reason.TERMINATING,
+        Reason.NOT_RUNNING,
+        Reason.UNSUPPORTED_OWNER,
+        Reason.NO_CONTROLLER,
+    }
