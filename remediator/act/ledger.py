@@ -5,6 +5,7 @@ A write whose answer was lost is read back and, where it did not land, applied a
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 from remediator.model.remediations import Act, Breaker, Ledger, Remediation
@@ -25,9 +26,8 @@ def intended(ledger: Ledger, record: Remediation) -> Ledger:
     if record.id in ledger.in_flight or any(one.id == record.id for one in ledger.settled):
         return ledger
     act = Act(record.workload.uid, record.id, record.intended_at)
-    return replace(
-        ledger, in_flight={**ledger.in_flight, record.id: record}, acts=(*_recent(ledger.acts, record.intended_at), act)
-    )
+    acts = (*_recent(ledger.acts, record.intended_at, ledger.in_flight), act)
+    return replace(ledger, in_flight={**ledger.in_flight, record.id: record}, acts=acts)
 
 
 def changed(ledger: Ledger, record: Remediation) -> Ledger:
@@ -54,11 +54,14 @@ def settled(ledger: Ledger, record: Remediation) -> Ledger:
     breakers = dict(ledger.breakers)
     if record.outcome in OPENS_BREAKER:
         breakers[record.workload.uid] = Breaker(record.workload, record.settled_at, record)
+    in_flight = {key: one for key, one in ledger.in_flight.items() if key != record.id}
+    # The pods of a large workload are what a journal would be full of; who needs them is in flight, or its breaker.
+    over = replace(record, baseline=replace(record.baseline, pods=frozenset()))
     return replace(
         ledger,
-        in_flight={key: one for key, one in ledger.in_flight.items() if key != record.id},
-        settled=(*ledger.settled, record)[-KEPT_SETTLED:],
-        acts=_recent(acts, record.settled_at),
+        in_flight=in_flight,
+        settled=(*ledger.settled, over)[-KEPT_SETTLED:],
+        acts=_recent(acts, record.settled_at, in_flight),
         breakers=breakers,
     )
 
@@ -92,5 +95,6 @@ def outcome_of(ledger: Ledger, record_id: str) -> Outcome | None:
     return next((one.outcome for one in ledger.settled if one.id == record_id), None)
 
 
-def _recent(acts: tuple[Act, ...], now: float) -> tuple[Act, ...]:
-    return tuple(act for act in acts if (act.settled_at or act.at) > now - KEPT_ACTS)
+def _recent(acts: tuple[Act, ...], now: float, in_flight: Container[str]) -> tuple[Act, ...]:
+    """The acts that still count; the cooldown of one in flight has not even begun, however old it is."""
+    return tuple(act for act in acts if act.remediation_id in in_flight or (act.settled_at or act.at) > now - KEPT_ACTS)
