@@ -46,10 +46,10 @@ test: lint tools  ## Everything but the benchmarks
 unit: setup  ## The tests that need no cluster
 	@$(BIN)/python -m pytest tests/unit -n 2
 
-cluster: tools  ## A control plane for a person, until Ctrl-C
+cluster: setup  ## A control plane for a person, until Ctrl-C
 	@$(BIN)/python -m tests.rig
 
-demo: tools  ## Real controllers replace leaking pods; KEEP=1 goes on until Ctrl-C
+demo: setup  ## Real controllers replace leaking pods; KEEP=1 goes on until Ctrl-C
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 lock:  ## Lock the packages anew, with hashes (needs uv)

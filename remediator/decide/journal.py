@@ -100,7 +100,7 @@ def cooldown(owner: WorkloadRef | None, policy: Policy, ledger: Ledger, now: flo
         return None
     left = max(times) + policy.cooldown - now
     if left > 0:
-        return Veto(Reason.COOLDOWN, f"{left:.0f} s of the cooldown of {owner} are left")
+        return Veto(Reason.COOLDOWN, f"the cooldown of {owner} has {left:.0f} s to go")
     return None
 
 

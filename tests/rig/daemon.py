@@ -18,6 +18,8 @@ import orjson
 import requests
 import yaml
 
+from tests.rig.processes import tethered
+
 Json = dict[str, Any]
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,10 +80,10 @@ class Daemon:
         fresh.replace(self.policy_file)
 
     def start(self) -> Self:
-        """Start the process; the log goes on where it ended."""
+        """Start the process; the log goes on where it ended. It dies with the thread that starts it (tether.py)."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "remediator", "run"],
+                [*tethered(), sys.executable, "-m", "remediator", "run"],
                 cwd=_ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -17,6 +17,11 @@ _TETHER = Path(__file__).with_name("tether.py")
 _TAIL = 25
 
 
+def tethered() -> list[str]:
+    """What goes before a command so that the kernel kills it when the thread that starts it ends."""
+    return [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
+
+
 @dataclass
 class Component:
     """One program of the rig with its arguments; it can be stopped and started again with the same."""
@@ -45,11 +50,10 @@ class Component:
             msg = f"{self.name} runs already"
             raise RigError(msg)
         # -I -S: nothing of the owner's Python environment is needed, and it starts in half the time.
-        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C on the terminal is for the owner, which then stops things in order.
             self.process = subprocess.Popen(
-                [*tether, *self.command],
+                [*tethered(), *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
