@@ -31,7 +31,8 @@ class Breach:
 
     ``value`` is the newest value in bytes; ``threshold`` the bytes above which the pod is over (for a share:
     that share of ``limit``); ``limit`` the bytes in force, None for a sum over containers without limits;
-    ``share`` is value / limit. ``container`` is empty where the sum over all containers counts.
+    ``share`` is value / limit. ``container`` is empty where the sum over all containers counts. It was over since
+    ``over_since`` at least: the start of the window that was judged.
     """
 
     policy: str
