@@ -441,7 +441,7 @@ VALUES = {
 NOT_BUILT = {
     **{
         f"{section} {key}": Broken(text, f"{at} `{key}` is not supported by this version of remediator yet; remove it")
-        for key in unsupported.POLICY_FIELDS
+        for key in sorted(unsupported.POLICY_FIELDS)
         for section, text, at in (
             ("policy's", policy(f"{key}: x"), f"4:5: policies[0].{key}:"),
             ("defaults'", POLICY + f"defaults: {{{key}: x}}\n", f"2:12: defaults.{key}:"),
@@ -452,7 +452,7 @@ NOT_BUILT = {
             POLICY + f"safety: {{{key}: x}}\n",
             f"2:10: safety.{key}: `{key}` is not supported by this version of remediator yet; remove it",
         )
-        for key in unsupported.SAFETY_FIELDS
+        for key in sorted(unsupported.SAFETY_FIELDS)
     },
     **{
         f"action {action}": Broken(
@@ -460,7 +460,7 @@ NOT_BUILT = {
             f"4:13: policies[0].action: the action {action} is not supported by this version of remediator yet; "
             "write evict",
         )
-        for action in unsupported.ACTIONS
+        for action in sorted(unsupported.ACTIONS)
     },
     **{
         f"signal {signal}": Broken(
@@ -468,7 +468,7 @@ NOT_BUILT = {
             f"4:13: policies[0].signal: the signal {signal} is not supported by this version of remediator yet; "
             "write working_set, or remove the line",
         )
-        for signal in unsupported.SIGNALS
+        for signal in sorted(unsupported.SIGNALS)
     },
     "query": Broken(
         policy("signal: {query: up, unit: none}"),
