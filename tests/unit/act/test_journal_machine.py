@@ -21,7 +21,7 @@ from tests.unit.make import NOW, record
 class Term:
     """A process that leads, or believes that it does; ``begun`` once it knows that its epoch stands.
 
-    ``behind`` is whether an operator has begun the journal anew since it last looked.
+    ``behind`` is whether an operator has written since it last looked.
     """
 
     leader: Leader
@@ -103,6 +103,8 @@ class Machine(RuleBasedStateMachine):
     def an_operator_closes_all_breakers(self) -> None:
         """``remediator resume``, from somewhere else."""
         self.cluster.change(lambda ledger: replace(ledger, breakers={}))
+        for term in self.terms:
+            term.behind = True
 
     @precondition(lambda self: NAME in self.cluster.maps)
     @rule(deleted=st.booleans())

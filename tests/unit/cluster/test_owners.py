@@ -1,0 +1,315 @@
+"""From a pod to its workload, and what that wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from remediator.cluster.api import ApiServer
+from remediator.cluster.disruption import DisruptionBudgets
+from remediator.cluster.owners import Owners
+from remediator.cluster.pods import Pods, parse_pod
+from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.model.pods import LivePod, OwnerReference
+from remediator.model.selectors import LabelSelector
+from remediator.model.workloads import DisruptionBudget, WorkloadRef
+from tests.unit.cluster.objects import Json, deployment_object, list_of, pod_object, replicaset_object, status_object
+from tests.unit.make import DEPLOYMENT, pod
+from tests.unit.servers import Server, http
+
+DEPLOYMENTS, REPLICASETS = "/apis/apps/v1/namespaces/shop/deployments", "/apis/apps/v1/namespaces/shop/replicasets"
+PODS = "/api/v1/namespaces/shop/pods"
+BUDGETS = "/apis/policy/v1/namespaces/shop/poddisruptionbudgets"
+
+Objects = dict[str, Json]
+
+
+@pytest.fixture
+def objects(server: Server) -> Objects:
+    """What the API server has, by path; everything else is 404."""
+    there: Objects = {
+        f"{DEPLOYMENTS}/web": deployment_object(),
+        f"{REPLICASETS}/web-5d4f": replicaset_object(),
+        PODS: list_of(pod_object()),
+    }
+
+    def answer(request: Any, _connection: object) -> bytes:  # noqa: ANN401
+        found = there.get(request.path)
+        return http(404, status_object(404)) if found is None else http(200, found)
+
+    server.answer = answer
+    return there
+
+
+@pytest.fixture
+def owners(api: ApiServer, objects: Objects) -> Owners:
+    """Workloads of that server."""
+    return Owners(api, Pods(api))
+
+
+def controlled(kind: str, api_version: str = "apps/v1", name: str = "it", uid: str = "it-uid") -> LivePod:
+    """A pod with that controller."""
+    return pod(controller=OwnerReference(api_version, kind, name, uid))
+
+
+# Whose pod it is
+
+
+def test_a_pod_of_a_deployment(owners: Owners) -> None:
+    """The ReplicaSet's controller is the workload."""
+    assert owners.workload_of(parse_pod(pod_object())) == DEPLOYMENT
+
+
+def test_who_controls_a_replicaset_is_asked_once(owners: Owners, server: Server) -> None:
+    """That never changes, and there may be thousands of its pods."""
+    for _ in range(5):
+        owners.workload_of(parse_pod(pod_object()))
+    assert len(server.requests) == 1
+
+
+def test_a_pod_without_a_controller_has_no_workload(owners: Owners, server: Server) -> None:
+    """Nobody is asked."""
+    assert owners.workload_of(pod(controller=None)) is None
+    assert server.requests == []
+
+
+def test_a_replicaset_of_its_own_is_the_workload(owners: Owners, objects: Objects) -> None:
+    """Without a controller above it."""
+    objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["ownerReferences"] = []
+    found = owners.workload_of(parse_pod(pod_object()))
+    assert found == WorkloadRef("ReplicaSet", "shop", "web-5d4f", "rs-uid")
+
+
+def test_a_replicaset_of_somebody_else_is_that_ones(owners: Owners, objects: Objects) -> None:
+    """Such as a Rollout."""
+    reference = objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["ownerReferences"][0]
+    reference |= {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "ro"}
+    assert owners.workload_of(parse_pod(pod_object())) == WorkloadRef("Rollout", "shop", "web", "ro")
+
+
+def test_a_replicaset_that_is_gone_leaves_no_workload(owners: Owners, objects: Objects) -> None:
+    """Also where another one has its name now."""
+    objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["uid"] = "another"
+    assert owners.workload_of(parse_pod(pod_object())) is None
+    del objects[f"{REPLICASETS}/web-5d4f"]
+    assert owners.workload_of(parse_pod(pod_object())) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version"),
+    [("StatefulSet", "apps/v1"), ("Job", "batch/v1"), ("Node", "v1"), ("Cluster", "x/v1"), ("ReplicaSet", "x/v1")],
+)
+def test_every_other_controller_is_the_workload(owners: Owners, server: Server, kind: str, api_version: str) -> None:
+    """It is named as it is; who owns it does not matter."""
+    assert owners.workload_of(controlled(kind, api_version)) == WorkloadRef(kind, "shop", "it", "it-uid")
+    assert server.requests == []
+
+
+# What it wants
+
+
+def test_a_deployment_is_described(owners: Owners) -> None:
+    """Replicas, selector, ``minReadySeconds``, labels and annotations."""
+    found = owners.describe(DEPLOYMENT)
+    assert found is not None
+    assert (found.ref, found.wanted, found.min_ready_seconds) == (DEPLOYMENT, 3, 5)
+    assert found.selector == LabelSelector.parse("app=web")
+    assert (found.rollout, found.creation_failure) == ("", "")
+    assert found.labels == {"team": "shop"}
+    assert found.annotations == {"remediator.dev/opt-out": "false"}
+    assert (found.pods, found.pods_version) == ((), "")
+
+
+def test_a_workload_that_is_gone_is_none(owners: Owners, objects: Objects) -> None:
+    """Also where another one has its name now."""
+    assert owners.describe(WorkloadRef("Deployment", "shop", "gone", "g")) is None
+    objects[f"{DEPLOYMENTS}/web"]["metadata"]["uid"] = "another"
+    assert owners.describe(DEPLOYMENT) is None
+    assert owners.read(DEPLOYMENT) is None
+
+
+def set_to(*path: str, value: object) -> Callable[[Json], None]:
+    """A change of one field."""
+
+    def change(found: Json) -> None:
+        for key in path[:-1]:
+            found = found[key]
+        if value is None:
+            found.pop(path[-1], None)
+        else:
+            found[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (set_to("metadata", "generation", value=5), "its controller has seen generation 4 of 5"),
+        (set_to("status", "observedGeneration", value=None), "its controller has seen generation 0 of 4"),
+        (set_to("status", value={}), "its controller has seen generation 0 of 4"),
+        (set_to("status", "updatedReplicas", value=1), "1 of 3 replicas have the newest template"),
+        (set_to("status", "updatedReplicas", value=None), "0 of 3 replicas have the newest template"),
+        (set_to("status", "updatedReplicas", value=4), "4 of 3 replicas have the newest template"),
+        (set_to("spec", "paused", value=True), ""),
+        (set_to("spec", "replicas", value=3), ""),
+    ],
+)
+def test_what_is_being_rolled_out(owners: Owners, objects: Objects, change: Callable[[Json], None], words: str) -> None:
+    """A generation that nobody has seen yet, and pods of the newest template that are not all there."""
+    change(objects[f"{DEPLOYMENTS}/web"])
+    found = owners.describe(DEPLOYMENT)
+    assert found is not None
+    assert found.rollout == words
+
+
+def test_a_paused_rollout_is_one(owners: Owners, objects: Objects) -> None:
+    """Paused halfway, an eviction would be refilled from either template."""
+    set_to("spec", "paused", value=True)(objects[f"{DEPLOYMENTS}/web"])
+    set_to("status", "updatedReplicas", value=1)(objects[f"{DEPLOYMENTS}/web"])
+    found = owners.describe(DEPLOYMENT)
+    assert found is not None
+    assert found.rollout
+
+
+def test_replicas_left_out_are_one(owners: Owners, objects: Objects) -> None:
+    """The API's default; scaled to nothing is something else."""
+    set_to("spec", "replicas", value=None)(objects[f"{DEPLOYMENTS}/web"])
+    found = owners.describe(DEPLOYMENT)
+    assert found is not None
+    assert found.wanted == 1
+    objects[f"{DEPLOYMENTS}/web"]["spec"]["replicas"] = 0
+    found = owners.describe(DEPLOYMENT)
+    assert found is not None
+    assert found.wanted == 0
+
+
+def test_why_pods_can_t_be_made(owners: Owners, objects: Objects) -> None:
+    """The condition ReplicaFailure, in Kubernetes' words."""
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    objects[f"{DEPLOYMENTS}/web"]["status"]["conditions"].append(condition)
+    found = owners.describe(DEPLOYMENT)
+    assert found is not None
+    assert found.creation_failure == "FailedCreate: exceeded quota"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_to("spec", value=None),
+        set_to("spec", "selector", value=None),
+        set_to("spec", "replicas", value="many"),
+        set_to("spec", "selector", value={"matchExpressions": [{"key": "a", "operator": "Near"}]}),
+        set_to("status", "conditions", value=[{}]),
+    ],
+)
+def test_an_odd_workload_is_odd(owners: Owners, objects: Objects, change: Callable[[Json], None]) -> None:
+    """A selector that can't be read selects nothing by guess."""
+    change(objects[f"{DEPLOYMENTS}/web"])
+    with pytest.raises(KubernetesOdd, match="Deployment/web in shop"):
+        owners.describe(DEPLOYMENT)
+
+
+def test_a_workload_is_read_with_its_own_pods(owners: Owners, objects: Objects, server: Server) -> None:
+    """A pod that matches the selector and is somebody else's is not counted, nor is one that is nobody's."""
+    stranger = pod_object(name="stranger", uid="s", ownerReferences=None)
+    other = pod_object(name="other", uid="o")
+    other["metadata"]["ownerReferences"][1] |= {"name": "other-1", "uid": "other-rs"}
+    objects[PODS] = list_of(pod_object(), stranger, other, version="77")
+    found = owners.read(DEPLOYMENT)
+    assert found is not None
+    assert [one.name for one in found.pods] == ["web-5d4f-abcde"]
+    assert found.pods_version == "77"
+    asked = next(request for request in server.requests if request.path == PODS)
+    assert asked.query["labelSelector"] == "app in (web)"
+
+
+def test_a_refusal_is_an_error_and_not_an_absence(owners: Owners, server: Server) -> None:
+    """Without the right to look, nothing is known."""
+    server.answer = lambda _request, _connection: http(403, status_object(403))
+    with pytest.raises(KubernetesRefused):
+        owners.describe(DEPLOYMENT)
+    with pytest.raises(KubernetesRefused):
+        owners.workload_of(parse_pod(pod_object()))
+
+
+# Disruption budgets
+
+
+def budget(**changes: Any) -> Json:  # noqa: ANN401
+    """A budget as the API gives it."""
+    return {
+        "metadata": {"name": "web", "namespace": "shop", "generation": 2},
+        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}},
+        "status": {
+            "observedGeneration": 2,
+            "disruptionsAllowed": 1,
+            "currentHealthy": 3,
+            "desiredHealthy": 2,
+            "expectedPods": 3,
+            "conditions": [{"type": "DisruptionAllowed", "status": "True", "reason": "SufficientPods", "message": ""}],
+        },
+        **changes,
+    }
+
+
+def budgets(api: ApiServer, objects: Objects, *some: Json) -> tuple[DisruptionBudget, ...]:
+    """What is read of these."""
+    objects[BUDGETS] = list_of(*some)
+    return DisruptionBudgets(api).of("shop")
+
+
+def test_a_budget_is_read(api: ApiServer, objects: Objects) -> None:
+    """What it selects and allows, and how many are healthy."""
+    found = budgets(api, objects, budget())
+    assert found == (DisruptionBudget("web", LabelSelector.parse("app=web"), allowed=1, healthy=3, desired=2),)
+    assert budgets(api, objects) == ()
+
+
+@pytest.mark.parametrize(("selector", "covers"), [({}, True), (None, False), ({"matchLabels": {"app": "x"}}, False)])
+def test_an_empty_selector_selects_all_and_an_absent_one_none(
+    api: ApiServer,
+    objects: Objects,
+    selector: Json | None,
+    covers: bool,  # noqa: FBT001
+) -> None:
+    """As policy/v1 has it."""
+    spec = {"minAvailable": 1, **({} if selector is None else {"selector": selector})}
+    [found] = budgets(api, objects, budget(spec=spec))
+    assert found.covers(pod()) is covers
+
+
+def test_a_budget_that_will_never_allow_anything(api: ApiServer, objects: Objects) -> None:
+    """SyncFailed is a misconfiguration; too few pods are not."""
+    status = budget()["status"]
+    failed = {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale"}
+    few = {"type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": ""}
+    [found] = budgets(api, objects, budget(status={**status, "conditions": [failed]}))
+    assert found.broken == "no scale"
+    [found] = budgets(api, objects, budget(status={**status, "conditions": [few]}))
+    assert found.broken == ""
+
+
+def test_a_budget_that_is_still_computed(api: ApiServer, objects: Objects) -> None:
+    """A new one has no status yet, a changed one an old one."""
+    for status in ({}, None, {"observedGeneration": 1, "disruptionsAllowed": 5}):
+        [found] = budgets(api, objects, budget(status=status))
+        assert not found.observed
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        budget(metadata={}),
+        budget(spec={"selector": {"matchExpressions": [{"key": "a", "operator": "Near"}]}}),
+        budget(status={"disruptionsAllowed": "many"}),
+        budget(status={"conditions": [{}]}),
+    ],
+)
+def test_an_odd_budget_is_odd(api: ApiServer, objects: Objects, odd: Json) -> None:
+    """A budget that can't be understood is not overlooked."""
+    with pytest.raises(KubernetesOdd, match="PodDisruptionBudget in shop"):
+        budgets(api, objects, odd)

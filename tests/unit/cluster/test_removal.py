@@ -1,0 +1,155 @@
+"""Taking a pod away: exactly one request for exactly one instance, and what each answer means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from remediator.cluster.api import READ_TIMEOUT, ApiServer
+from remediator.cluster.removal import Answer, Removal, Taken, understand
+from remediator.errors import NotLeader, Status
+from tests.unit.cluster.objects import UID, status_object
+from tests.unit.servers import Connection, Request, Server, always, http
+
+
+class Fence:
+    """A fence that counts, and that can be shut."""
+
+    def __init__(self, server: Server) -> None:
+        self.asked: list[float] = []
+        self.shut = False
+        self._server = server
+
+    def __call__(self, timeout: float) -> None:
+        """As the elector's."""
+        assert not self._server.requests, "it is asked before the request is sent"
+        self.asked.append(timeout)
+        if self.shut:
+            message = "0 s are left on the lease"
+            raise NotLeader(message)
+
+
+@pytest.fixture
+def fence(server: Server) -> Fence:
+    """The fence of ``evict``."""
+    return Fence(server)
+
+
+def evict(api: ApiServer, fence: Fence, **more: Any) -> Taken:  # noqa: ANN401
+    """Evict the pod of the tests."""
+    return Removal(api, fence=fence).evict(namespace="shop", name="web-0", uid=UID, resource_version="4711", **more)
+
+
+def test_the_eviction_names_the_instance_and_the_version(server: Server, api: ApiServer, fence: Fence) -> None:
+    """UID and resourceVersion of the pod as it was just read, once, behind the fence."""
+    server.answer = always(http(201, status_object(201)))
+    assert evict(api, fence) == Taken(Answer.ACCEPTED)
+    [request] = server.requests
+    assert (request.method, request.target) == ("POST", "/api/v1/namespaces/shop/pods/web-0/eviction")
+    assert request.json == {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": "web-0", "namespace": "shop"},
+        "deleteOptions": {"preconditions": {"uid": UID, "resourceVersion": "4711"}},
+    }
+    assert fence.asked == [READ_TIMEOUT]
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 3600])
+def test_a_grace_period_is_passed_on(server: Server, api: ApiServer, fence: Fence, seconds: int) -> None:
+    """Only where the policy names one."""
+    server.answer = always(http(201, {}))
+    evict(api, fence, grace_period=seconds)
+    assert server.requests[0].json["deleteOptions"]["gracePeriodSeconds"] == seconds
+
+
+def test_behind_a_shut_fence_nothing_is_sent(server: Server, api: ApiServer, fence: Fence) -> None:
+    """Whoever does not lead takes nothing."""
+    fence.shut = True
+    with pytest.raises(NotLeader):
+        evict(api, fence)
+    assert server.connections == 0
+
+
+def cut(_request: Request, connection: Connection) -> None:
+    """Take the request and break off."""
+    connection.reset()
+
+
+@pytest.mark.parametrize("answer", [cut, always(b""), always(http(200, b"?")), always(http(201, b""))])
+def test_without_a_whole_answer_the_end_is_unknown(server: Server, api: ApiServer, fence: Fence, answer: Any) -> None:  # noqa: ANN401
+    """Read again before anything else: the pod may be gone or not."""
+    server.answer = answer
+    taken = evict(api, fence)
+    assert taken.answer is Answer.UNKNOWN
+    assert taken.words
+    assert len(server.requests) == 1
+
+
+BUDGET = {"reason": "DisruptionBudget", "message": "The disruption budget web needs 3 healthy pods and has 3 currently"}
+CANNOT = "Cannot evict pod as it would violate the pod's disruption budget."
+TWO = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "answer"),
+    [
+        pytest.param(404, {"kind": "pods"}, Answer.GONE, id="404"),
+        pytest.param(409, {"kind": "pods"}, Answer.CHANGED, id="409 pods"),
+        pytest.param(409, {"kind": "pod"}, Answer.CHANGED, id="409 pod"),
+        pytest.param(409, {}, Answer.CHANGED, id="409 without a kind"),
+        pytest.param(409, {"kind": "poddisruptionbudgets"}, Answer.CONTENTION, id="409 budgets"),
+        pytest.param(409, {"kind": "poddisruptionbudget"}, Answer.CONTENTION, id="409 budget"),
+        pytest.param(429, {"message": CANNOT, "causes": [BUDGET]}, Answer.BUDGET, id="429 by the budget"),
+        pytest.param(
+            429, {"message": "Too many requests, please try again later."}, Answer.OVERLOAD, id="429 flow control"
+        ),
+        pytest.param(429, {"message": CANNOT}, Answer.OVERLOAD, id="429 in the budget's words, without its cause"),
+        pytest.param(429, {"causes": [{"reason": "Other", "message": ""}]}, Answer.OVERLOAD, id="429 by a webhook"),
+        pytest.param(503, {}, Answer.OVERLOAD, id="503"),
+        pytest.param(403, {"kind": "poddisruptionbudget"}, Answer.BUDGET, id="403 budget"),
+        pytest.param(403, {"kind": "poddisruptionbudgets"}, Answer.BUDGET, id="403 budgets"),
+        pytest.param(403, {"kind": "pods"}, Answer.FORBIDDEN, id="403 RBAC"),
+        pytest.param(403, {}, Answer.FORBIDDEN, id="403 without a kind"),
+        pytest.param(500, {"message": TWO}, Answer.BUDGET, id="500 two budgets"),
+        pytest.param(500, {"message": "etcdserver: request timed out"}, Answer.UNKNOWN, id="500 anything else"),
+        pytest.param(504, {}, Answer.UNKNOWN, id="504"),
+        pytest.param(502, {}, Answer.UNKNOWN, id="502 by a proxy"),
+        pytest.param(507, {}, Answer.UNKNOWN, id="507"),
+        pytest.param(400, {}, Answer.REFUSED, id="400"),
+        pytest.param(401, {}, Answer.REFUSED, id="401"),
+        pytest.param(405, {}, Answer.REFUSED, id="405"),
+        pytest.param(422, {}, Answer.REFUSED, id="422"),
+        pytest.param(302, {}, Answer.REFUSED, id="302"),
+    ],
+)
+def test_each_answer_means_one_thing(
+    server: Server, api: ApiServer, fence: Fence, code: int, body: dict[str, Any], answer: Answer
+) -> None:
+    """The table of answers, as bytes on the wire; only its cause makes a 429 the budget's."""
+    details = {key: value for key, value in body.items() if key != "message"}
+    server.answer = always(http(code, status_object(code, body.get("message", "no"), **details)))
+    taken = evict(api, fence)
+    assert taken.answer is answer
+    assert taken.words.startswith(body.get("message", "no"))
+    assert len(server.requests) == 1
+
+
+def test_the_budgets_own_words_are_kept() -> None:
+    """The message of the cause names the budget; that of the refusal alone does not."""
+    taken = understand(Status(429, message=CANNOT, causes=(("DisruptionBudget", BUDGET["message"]),), retry_after=10))
+    assert taken == Taken(Answer.BUDGET, f"{CANNOT}; {BUDGET['message']}", 10)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_how_long_to_wait_is_kept(server: Server, api: ApiServer, fence: Fence, code: int) -> None:
+    """``Retry-After`` slows down what comes next; this request is over."""
+    server.answer = always(http(code, status_object(code), retry_after="7"))
+    assert evict(api, fence).retry_after == 7
+
+
+@pytest.mark.parametrize("code", range(300, 600))
+def test_no_refusal_is_taken_for_an_acceptance(code: int) -> None:
+    """Whatever the number."""
+    assert understand(Status(code)).answer is not Answer.ACCEPTED

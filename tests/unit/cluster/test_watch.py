@@ -1,0 +1,196 @@
+"""Following pods by watch: what is lost is listed anew, and a server in trouble is not asked in a loop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from remediator.cluster import watch as module
+from remediator.cluster.api import ApiServer
+from remediator.cluster.pods import Pods
+from remediator.cluster.watch import Change, Gone, Listed, PodWatch, Seen
+from tests.unit.cluster.objects import Json, list_of, pod_object, status_object
+from tests.unit.servers import Connection, Request, Server, http
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+
+def line(kind: str, item: Json) -> bytes:
+    """One event."""
+    return json.dumps({"type": kind, "object": item}).encode() + b"\n"
+
+
+def bookmark(version: str) -> bytes:
+    """The event that moves the version on."""
+    return line("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": version}})
+
+
+class Script:
+    """Answers each watch by the next of its parts, and hangs when there are no more."""
+
+    def __init__(self, *watches: bytes | int) -> None:
+        self.watches = list(watches)
+        self.lists = 0
+
+    def __call__(self, request: Request, connection: Connection) -> bytes | None:
+        """As the API server."""
+        if "watch" not in request.query:
+            self.lists += 1
+            return http(200, list_of(pod_object(uid="listed"), version="500"))
+        if not self.watches:
+            connection.send(HEAD)
+            connection.hang()
+            return None
+        part = self.watches.pop(0)
+        return http(part, status_object(part)) if isinstance(part, int) else HEAD + part
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of milliseconds."""
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.05)
+
+
+@pytest.fixture
+def watch(api: ApiServer) -> Iterator[PodWatch]:
+    """A watch from version 40 on."""
+    with PodWatch(api, Pods(api), namespace="shop", selector="app in (web)", version="40") as running:
+        yield running
+
+
+def changes(watch: PodWatch, count: int) -> list[Change]:
+    """So many changes; fewer only after two seconds."""
+    found: list[Change] = []
+    end = time.monotonic() + 2
+    while len(found) < count and time.monotonic() < end:
+        change = watch.next(0.05)
+        if change is not None:
+            found.append(change)
+    return found
+
+
+def watches(server: Server) -> list[dict[str, str]]:
+    """The queries of the watches so far."""
+    return [request.query for request in server.requests if "watch" in request.query]
+
+
+def names(some: list[Change]) -> list[tuple[str, str]]:
+    """Kind and UID of each change."""
+    return [
+        (
+            type(change).__name__,
+            ",".join(pod.uid for pod in (change.pods if isinstance(change, Listed) else [change.pod])),
+        )
+        for change in some
+    ]
+
+
+def wait_for(server: Server, count: int) -> None:
+    """Until there have been so many watches."""
+    end = time.monotonic() + 2
+    while len(watches(server)) < count and time.monotonic() < end:
+        time.sleep(0.005)
+    assert len(watches(server)) >= count
+
+
+def test_events_come_from_the_version_of_the_list_on(server: Server, api: ApiServer) -> None:
+    """With the workload's selector and bookmarks, and a time-out of the server's own."""
+    server.answer = Script(
+        line("ADDED", pod_object(uid="a"))
+        + line("MODIFIED", pod_object(uid="b"))
+        + line("DELETED", pod_object(uid="c"))
+    )
+    with PodWatch(api, Pods(api), namespace="shop", selector="app in (web)", version="40") as watch:
+        found = changes(watch, 3)
+    assert [type(one) for one in found] == [Seen, Seen, Gone]
+    assert names(found) == [("Seen", "a"), ("Seen", "b"), ("Gone", "c")]
+    assert watches(server)[0] == {
+        "resourceVersion": "40",
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": "300",
+        "labelSelector": "app in (web)",
+        "watch": "1",
+    }
+
+
+def test_without_a_selector_all_pods_of_the_namespace_are_watched(server: Server, api: ApiServer) -> None:
+    """For owners whose selector can't be read."""
+    server.answer = Script()
+    with PodWatch(api, Pods(api), namespace="shop", selector="", version="40"):
+        wait_for(server, 1)
+    assert "labelSelector" not in watches(server)[0]
+
+
+def test_a_watch_that_ends_goes_on_where_it_was(server: Server, watch: PodWatch) -> None:
+    """From the last event or bookmark, without a new list."""
+    script = Script(
+        line("ADDED", pod_object(uid="a", resourceVersion="41")) + bookmark("45"),
+        line("ADDED", pod_object(uid="b", resourceVersion="46")),
+    )
+    server.answer = script
+    assert len(changes(watch, 2)) == 2
+    wait_for(server, 3)
+    assert [query["resourceVersion"] for query in watches(server)][-2:] == ["45", "46"]
+    assert script.lists == 0
+
+
+@pytest.mark.parametrize("gone", [410, line("ERROR", status_object(410, "too old resource version"))])
+def test_a_version_that_is_too_old_is_listed_anew(server: Server, watch: PodWatch, gone: int | bytes) -> None:
+    """As a refusal and as an event: all pods as they are, and a watch from there."""
+    script = Script(gone, line("ADDED", pod_object(uid="after", resourceVersion="501")))
+    server.answer = script
+    found = changes(watch, 2)
+    assert names(found[-2:]) == [("Listed", "listed"), ("Seen", "after")]
+    assert "500" in [query["resourceVersion"] for query in watches(server)]
+
+
+@pytest.mark.parametrize("trouble", [500, 503, 429, 403, line("ERROR", status_object(500)), b"?\n", b""])
+def test_trouble_is_no_reason_to_stop(server: Server, watch: PodWatch, trouble: int | bytes) -> None:
+    """It is asked again, from the same version, with a pause."""
+    script = Script(trouble, trouble, line("ADDED", pod_object(uid="a")))
+    server.answer = script
+    assert names(changes(watch, 1)) == [("Seen", "a")]
+    assert script.lists == 0
+    assert {query["resourceVersion"] for query in watches(server)[:2]} == {"40"}
+
+
+def test_a_server_that_closes_at_once_is_not_asked_in_a_loop(
+    server: Server, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a pause also after a stream that ended well."""
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.1)
+    server.answer = Script(*[b""] * 1000)
+    started = time.monotonic()
+    with PodWatch(api, Pods(api), namespace="shop", selector="", version="40"):
+        wait_for(server, 4)
+        assert time.monotonic() - started > 0.25
+
+
+def test_no_change_is_none(server: Server, watch: PodWatch) -> None:
+    """Whoever waits gets on with other things after that many seconds."""
+    server.answer = Script()
+    started = time.monotonic()
+    assert watch.next(0.05) is None
+    assert watch.next(-1) is None
+    assert time.monotonic() - started < 1
+
+
+def test_an_odd_pod_is_not_taken_for_one(server: Server, watch: PodWatch) -> None:
+    """An event that can't be understood is a reason to connect again."""
+    server.answer = Script(line("ADDED", {"metadata": {"name": "x"}}), line("ADDED", pod_object(uid="a")))
+    assert names(changes(watch, 1)) == [("Seen", "a")]
+
+
+def test_leaving_ends_it_at_once(server: Server, api: ApiServer) -> None:
+    """Also in the middle of a read."""
+    server.answer = Script()
+    started = time.monotonic()
+    with PodWatch(api, Pods(api), namespace="shop", selector="", version="40") as watch:
+        wait_for(server, 1)
+    watch._thread.join(2)
+    assert not watch._thread.is_alive()
+    assert time.monotonic() - started < 2
