@@ -13,7 +13,7 @@ from remediator.decide.journal import budget_left
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
 from remediator.detect.scope import Scope
-from remediator.errors import JournalError, MeasurementError, NotLeader, RemediatorError
+from remediator.errors import JournalError, KubernetesRefused, MeasurementError, NotLeader, RemediatorError
 from remediator.model.measures import Breach, Candidate
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
@@ -89,6 +89,9 @@ class Cycle:
         try:
             self._remediations.adopt()
             self._remediations.review_breakers()
+            if not any(policy.enabled for policy in self._policies().policies):
+                # Nothing is evaluated, and whether Prometheus answers is to be seen all the same.
+                self._prometheus.vector("vector(1)", at=int(self._clock()))
             self._state.holds(Gate.JOURNAL, active=False)
         except JournalError as exc:
             self._state.holds(Gate.JOURNAL, active=True)
@@ -164,7 +167,12 @@ class Cycle:
             by_namespace.setdefault(candidate.namespace, []).append(candidate.pod)
         breaches: list[tuple[Breach, LivePod]] = []
         for namespace, names in by_namespace.items():
-            judged = self._examination.judged(policy, namespace=namespace, names=names, at=at)
+            try:
+                judged = self._examination.judged(policy, namespace=namespace, names=names, at=at)
+            except KubernetesRefused as exc:
+                # No right to one namespace's pods is no reason to leave all others alone.
+                logger().error("namespace left alone", policy=policy.name, namespace=namespace, error=str(exc))
+                continue
             for name, one in judged.items():
                 if isinstance(one.verdict, Breach) and one.pod is not None:
                     breaches.append((one.verdict, one.pod))

@@ -21,6 +21,8 @@ DEFAULT_POLICY = Path("/etc/remediator/policy.yaml")
 SHORTEST_LEASE = 20
 """Seconds: an eviction may take 15 s, and the lease has to outlast it by two."""
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_SERVICE = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
+"""What the kubelet sets for a Service that is called remediator."""
 _OURS = frozenset({"namespace", "pod", "container"})
 
 Seconds = Annotated[int, NoDecode]
@@ -133,7 +135,9 @@ def read_settings(flags: Mapping[str, Any]) -> Settings:
     problems = [
         f"{name} is no setting of remediator; the nearest is {_nearest(name)}"
         for name in os.environ
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+        if name.startswith(PREFIX)
+        and not _SERVICE.fullmatch(name)
+        and name.removeprefix(PREFIX).lower() not in Settings.model_fields
     ]
     settings = None
     try:

@@ -29,7 +29,6 @@ LATE = READ_TIMEOUT + 60.0
 """Seconds after which a request that was sent can't be carried out any more: its time-out, and the API server's own
 limit for a request."""
 TRIES = 3
-_LONGEST_PAUSE = 30.0
 _SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
 
 T = TypeVar("T")
@@ -131,7 +130,7 @@ class Transaction:
 
     def _evict(self, go: Go) -> Taken:
         # The look may have taken long: a term that has ended meanwhile sends nothing more.
-        self._pause(0.0)
+        self._pause(self._means.removal.pause)
         taken = self._means.removal.evict(
             namespace=go.pod.namespace,
             name=go.pod.name,
@@ -157,8 +156,9 @@ class Transaction:
         return True
 
     def _rest(self, taken: Taken) -> None:
-        seconds = {Answer.CONTENTION: 1.0, Answer.OVERLOAD: 5.0, Answer.UNKNOWN: 1.0}.get(taken.answer, 0.0)
-        self._pause(min(float(taken.retry_after or seconds), _LONGEST_PAUSE))
+        # After an overload the pause comes first, so that the look is fresh when the request is sent.
+        seconds = {Answer.CONTENTION: 1.0, Answer.UNKNOWN: 1.0}.get(taken.answer, self._means.removal.pause)
+        self._pause(seconds)
 
     def _gone(self) -> bool:
         """Whether somebody, perhaps we, has taken the pod: gone, replaced under its name, or terminating."""

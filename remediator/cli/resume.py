@@ -86,26 +86,33 @@ def _accept(store: TextStore, leases: Leases, name: str) -> int:
         return NOTHING
     if stored is None:
         stored = store.create(name, encode(Ledger()), timeout=READ_TIMEOUT)
-        sys.stdout.write(f"began a new journal {name}: earlier cooldowns, budgets and breakers are forgotten\n")
+        words = f"began a new journal {name}: earlier cooldowns, budgets and breakers are forgotten"
     elif not readable:
         stored = store.update(name, encode(Ledger()), stored=stored, timeout=READ_TIMEOUT)
-        sys.stdout.write(f"began the journal {name} anew: earlier cooldowns, budgets and breakers are forgotten\n")
+        words = f"began the journal {name} anew: earlier cooldowns, budgets and breakers are forgotten"
     else:
-        sys.stdout.write(f"accepted the journal {name} that is there\n")
+        words = f"accepted the journal {name} that is there"
     for _ in range(_TRIES):
-        lease = leases.read()
-        if lease is None:
+        if _vouched(leases, stored):
+            sys.stdout.write(f"{words}\n")
             return 0
-        annotations = {**lease.annotations, UID_ANNOTATION: stored.uid}
-        try:
-            leases.annotate(lease, annotations, timeout=READ_TIMEOUT)
-        except KubernetesRefused as exc:
-            if exc.status.code != _CONFLICT:
-                raise
-            continue
-        return 0
     fail("the Lease is being written all the time; try again", COULD_NOT)
     return None
+
+
+def _vouched(leases: Leases, stored: StoredText) -> bool:
+    """Make the Lease name this journal as the right one; False where somebody else was faster."""
+    lease = leases.read()
+    if lease is None:
+        return True
+    annotations = {**lease.annotations, UID_ANNOTATION: stored.uid}
+    try:
+        leases.annotate(lease, annotations, timeout=READ_TIMEOUT)
+    except KubernetesRefused as exc:
+        if exc.status.code != _CONFLICT:
+            raise
+        return False
+    return True
 
 
 def _written(store: TextStore, name: str, ledger: Ledger, stored: StoredText) -> bool:

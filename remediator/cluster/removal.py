@@ -6,6 +6,7 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/ an
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -20,6 +21,8 @@ Fence: TypeAlias = Callable[[float], None]
 
 _CREATED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 201, 403, 404, 409
 _TOO_MANY, _INTERNAL, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 500, 503, 504
+OVERLOADED, LONGEST_PAUSE = 5, 30
+"""Seconds of peace for an overloaded server that names none, and at most."""
 _BUDGET = "DisruptionBudget"
 
 
@@ -52,11 +55,18 @@ class Taken:
 
 
 class Removal:
-    """Takes pods away, each write behind the fence."""
+    """Takes pods away, each write behind the fence, and all of them slower while the server is overloaded."""
 
-    def __init__(self, api: ApiServer, *, fence: Fence) -> None:
+    def __init__(self, api: ApiServer, *, fence: Fence, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._fence = fence
+        self._monotonic = monotonic
+        self._not_before = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds that the server wants to be left in peace, whoever of us it told so."""
+        return max(self._not_before - self._monotonic(), 0.0)
 
     def evict(
         self, *, namespace: str, name: str, uid: str, resource_version: str, grace_period: int | None = None
@@ -77,7 +87,11 @@ class Removal:
         except (KubernetesUnreachable, KubernetesOdd) as exc:
             return Taken(Answer.UNKNOWN, str(exc))
         except KubernetesRefused as exc:
-            return understand(exc.status)
+            taken = understand(exc.status)
+            if taken.answer is Answer.OVERLOAD:
+                seconds = OVERLOADED if taken.retry_after is None else min(taken.retry_after, LONGEST_PAUSE)
+                self._not_before = self._monotonic() + seconds
+            return taken
         return Taken(Answer.ACCEPTED)
 
 

@@ -17,6 +17,7 @@ from remediator.policy import Policy, Quantity, Safety, ShareOfLimit
 METRIC = "container_memory_working_set_bytes"
 _NO_LIMIT = "2^60"
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_LIMIT_IN_FORCE = "container_spec_memory_limit_bytes"
 _LIMITS = ("kube_pod_container_resource_limits", "kube_pod_init_container_resource_limits")
 
 
@@ -44,7 +45,7 @@ def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
             nominate = f"sum by (namespace,pod) ({by_container}) > {threshold}"
         case ShareOfLimit(ratio=ratio):
             limits = _limits(policy, safety, scope)
-            share = f"{by_container} / on (namespace,pod,container) ({limits} > 0 < {_NO_LIMIT})"
+            share = f"{by_container} / on (namespace,pod,container) {limits}"
             nominate = f"{share} > {float(ratio)!r}"
     recent = f"last_over_time({selected}[{policy.max_sample_age}s])"
     running = _running(policy, safety, scope)
@@ -88,10 +89,15 @@ def _matchers(policy: Policy, safety: Safety, scope: Scope) -> str:
 
 
 def _limits(policy: Policy, safety: Safety, scope: Scope) -> str:
-    """The limits in bytes by namespace, pod and container."""
+    """The limits in bytes by namespace, pod and container; of several the lowest, so that no pod is missed.
+
+    kube-state-metrics has the limit of the spec, cAdvisor the one in force: while a resize is pending they differ, and
+    where one of the sources is absent the other serves. Which limit counts is for the judge to say.
+    """
     matchers = _state_matchers('resource="memory"', policy, safety, scope)
-    series = _renamed(" or ".join(f"{name}{{{matchers}}}" for name in _LIMITS), scope)
-    return f"max by (namespace,pod,container) ({series})"
+    of_spec = _renamed(" or ".join(f"{name}{{{matchers}}}" for name in _LIMITS), scope)
+    in_force = f"{_LIMIT_IN_FORCE}{{{_matchers(policy, safety, scope)}}}"
+    return f"min by (namespace,pod,container) (({of_spec} or {in_force}) > 0 < {_NO_LIMIT})"
 
 
 def _running(policy: Policy, safety: Safety, scope: Scope) -> str:

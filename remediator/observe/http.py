@@ -18,6 +18,8 @@ from remediator.errors import SettingsError
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
 
+_LAST_PORT = 65535
+
 
 def application(state: State, metrics: Metrics) -> Starlette:
     """The routes."""
@@ -48,7 +50,7 @@ class HttpServer:
 
     def __init__(self, address: str, app: Starlette) -> None:
         self._host, _, port = address.rpartition(":")
-        if not self._host or not port.isdigit():
+        if not self._host or not (port.isascii() and port.isdigit()) or int(port) > _LAST_PORT:
             message = f"the HTTP address {address!r} is no host:port; write 0.0.0.0:8080"
             raise SettingsError(message)
         self._port = int(port)
@@ -65,6 +67,8 @@ class HttpServer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, self._port))
+            # So that whoever reads the address can connect: the thread listens a moment later.
+            listener.listen()
         except OSError as exc:
             listener.close()
             message = f"can't listen on {self._host}:{self._port}: {exc.strerror}; change REMEDIATOR_HTTP_ADDRESS"

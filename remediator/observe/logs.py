@@ -14,6 +14,9 @@ from structlog.typing import Processor
 
 LogFormat = Literal["auto", "json", "text"]
 
+_LARGEST = 63
+"""Bits of the largest number that the serializer writes."""
+
 
 def configure(*, form: LogFormat, level: str, stream: TextIO | None = None) -> None:
     """Set up structlog and the root logger; ``auto`` is text on a terminal and JSON elsewhere."""
@@ -60,7 +63,26 @@ def _line(fields: dict[str, Any], **_: object) -> str:
     """One line, with what a person looks for first in front."""
     first = {key: fields.pop(key) for key in ("time", "level", "event") if key in fields}
     fields.pop("color_message", None)
-    return orjson.dumps({**first, **fields}, default=str).decode()
+    try:
+        return orjson.dumps({**first, **fields}, default=str).decode()
+    except TypeError:
+        # A line that can't be written would be lost with what it tells of.
+        return orjson.dumps(_plain({**first, **fields}), default=str).decode()
+
+
+def _plain(value: object) -> object:
+    """The same with nothing in it that JSON has no place for: surrogates, huge numbers, keys that are no texts."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case int() if value.bit_length() >= _LARGEST:
+            return str(value)
+        case dict():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(one) for one in value]
+        case _:
+            return value
 
 
 def _text(out: TextIO) -> list[Processor]:

@@ -119,8 +119,12 @@ class _Snapshot:
         now = self._state.now
         yield from self._policies()
         yield _gauge("leader", "1 where this process leads.", float(now.leading))
-        yield _gauge("remediations_in_flight", "Remediations that are not settled.", float(len(now.ledger.in_flight)))
-        yield _gauge("budget_remaining", "Actions that the cluster-wide budget still allows.", float(now.budget_left))
+        # Only the leader has read the journal.
+        if now.budget_left is not None:
+            in_flight = float(len(now.ledger.in_flight))
+            yield _gauge("remediations_in_flight", "Remediations that are not settled.", in_flight)
+            left = float(now.budget_left)
+            yield _gauge("budget_remaining", "Actions that the cluster-wide budget still allows.", left)
         yield _gauge("policy_reload_success", "1 where the policy file was read well.", float(now.reload_ok))
         if now.reloaded_at is not None:
             yield _gauge("policy_reload_timestamp_seconds", "When a policy file was last taken.", now.reloaded_at)

@@ -31,7 +31,7 @@ class Snapshot:
     dependencies: Mapping[str, str] = field(default_factory=dict)
     gates: Mapping[Gate, float] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
-    budget_left: int = 0
+    budget_left: int | None = None
     leading: bool = False
     reload_ok: bool = False
     reloaded_at: float | None = None
@@ -97,9 +97,12 @@ class State:
             self._now = replace(self._now, reload_ok=ok, reloaded_at=at)
 
     def led(self, *, leading: bool) -> None:
-        """Whether we lead."""
+        """Whether we lead; who does not knows nothing of evaluations and of the journal."""
         with self._lock:
-            self._now = replace(self._now, leading=leading)
+            policies = {name: PolicyState() for name in self._now.policies}
+            self._now = replace(
+                self._now, leading=leading, policies=policies, gates={}, ledger=Ledger(), budget_left=None
+            )
 
     def recorded(self, ledger: Ledger, budget_left: int) -> None:
         """The journal as last known."""

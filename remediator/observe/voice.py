@@ -57,7 +57,7 @@ class Voice:
             self._metrics.vetoed(policy, veto.reason)
         reasons = [veto.reason for veto in vetoes]
         # A pod of another policy's, or one that is not over, is no news.
-        quiet = breach is None or reasons == [Reason.NOT_MATCHED]
+        quiet = set(reasons) <= {Reason.NOT_MATCHED, Reason.BELOW_THRESHOLD}
         log = logger().debug if quiet else logger().info
         known = measured(breach) if breach else {"policy": policy, "namespace": namespace, "pod": pod}
         log("left alone", **known, workload=workload, reasons=reasons, detail="; ".join(v.detail for v in vetoes))

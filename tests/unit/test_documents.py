@@ -14,6 +14,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Evaluation, Gate, Outcome, Reason
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
@@ -172,6 +173,7 @@ def exposed() -> dict[str, set[str]]:
     """The metrics of the program by the names that they have on the wire, with what their kind is."""
     state = State(clock=lambda: 0.0)
     state.reloaded(ok=True)
+    state.recorded(Ledger(), 1)
     families = Metrics(state).registry.collect()
     ours = [family for family in families if family.name.startswith("remediator_")]
     return {family.name + ("_total" if family.type == "counter" else ""): {family.type} for family in ours}

@@ -33,13 +33,14 @@ def test_a_quantity_is_compared_with_the_sum_of_minima() -> None:
 
 
 def test_a_share_is_compared_with_the_limits_of_kube_state_metrics() -> None:
-    """Containers join their limit by name; 0 and 2^60 and above are no limit."""
+    """Containers join their lowest limit, of the spec or in force, by name; 0 and 2^60 and above are no limit."""
     assert compile_queries(policy("92.5% of limit"), safety(), SCOPE).nominate == (
         "max by (namespace,pod,container) "
         f"(min_over_time(container_memory_working_set_bytes{{{S}}}[120s])) / on (namespace,pod,container) "
-        "(max by (namespace,pod,container) ("
+        "min by (namespace,pod,container) (("
         'kube_pod_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"} or '
-        'kube_pod_init_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"}'
+        'kube_pod_init_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"} or '
+        f"container_spec_memory_limit_bytes{{{S}}}"
         ") > 0 < 2^60) > 0.925"
     )
 
@@ -91,11 +92,11 @@ def test_the_labels_of_limits_are_renamed_and_matched_under_their_own_names() ->
     queries = compile_queries(policy("90% of limit", match=match), safety(), scope)
     theirs = 'exported_namespace=~"(?:shop)",exported_namespace!~"(?:kube-system)",exported_pod=~"(?:web-.*)"'
     limits = (
-        "max by (namespace,pod,container) (label_replace(label_replace(label_replace("
+        "min by (namespace,pod,container) ((label_replace(label_replace(label_replace("
         f'kube_pod_container_resource_limits{{resource="memory",{theirs}}} or '
         f'kube_pod_init_container_resource_limits{{resource="memory",{theirs}}}, '
         '"namespace", "$1", "exported_namespace", "(.*)"), "pod", "$1", "exported_pod", "(.*)"), '
-        '"container", "$1", "exported_container", "(.*)"))'
+        '"container", "$1", "exported_container", "(.*)") or container_spec_memory_limit_bytes{'
     )
     assert limits in queries.nominate
     assert f'label_replace(kube_pod_status_phase{{phase="Running",{theirs}}} == 1, "namespace"' in queries.coverage
@@ -272,6 +273,7 @@ def test_no_expression_changes_what_is_asked(
         (METRIC, measured, 120),
         ("kube_pod_container_resource_limits", memory, 0),
         ("kube_pod_init_container_resource_limits", memory, 0),
+        ("container_spec_memory_limit_bytes", measured, 0),
     ]
     assert selectors(queries.fresh) == [(METRIC, measured, 75)]
     assert selectors(queries.present) == [(METRIC, measured, 0)]
@@ -303,5 +305,6 @@ def test_a_renamed_label_is_matched_nowhere_under_our_name(theirs: str) -> None:
     queries = compile_queries(policy("90% of limit", match=Match(pods=("web",))), safety(), scope)
     for metric, matchers, _ in [*selectors(queries.nominate), *selectors(queries.coverage)]:
         asked = {label for label, _, _ in matchers}
-        assert ("pod" in asked) == (metric == METRIC)
-        assert (theirs in asked) == (metric != METRIC)
+        of_state_metrics = metric.startswith("kube_")
+        assert ("pod" in asked) != of_state_metrics
+        assert (theirs in asked) == of_state_metrics
