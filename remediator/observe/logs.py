@@ -63,11 +63,12 @@ def _line(fields: dict[str, Any], **_: object) -> str:
     """One line, with what a person looks for first in front."""
     first = {key: fields.pop(key) for key in ("time", "level", "event") if key in fields}
     fields.pop("color_message", None)
+    line: dict[str, Any] = {**first, **fields}
     try:
-        return orjson.dumps({**first, **fields}, default=str).decode()
+        return orjson.dumps(line, default=str).decode()
     except TypeError:
         # A line that can't be written would be lost with what it tells of.
-        return orjson.dumps(_plain({**first, **fields}), default=str).decode()
+        return orjson.dumps(_plain(line), default=str).decode()
 
 
 def _plain(value: object) -> object:
