@@ -61,7 +61,7 @@ def _json() -> list[Processor]:
 
 def _line(fields: dict[str, Any], **_: object) -> str:
     """One line, with what a person looks for first in front."""
-    first = {key: fields.pop(key) for key in ("time", "level", "event") if key in fields}
+    first: dict[str, Any] = {key: fields.pop(key) for key in ("time", "level", "event") if key in fields}
     fields.pop("color_message", None)
     line: dict[str, Any] = {**first, **fields}
     try:
