@@ -80,7 +80,7 @@ PROMETHEUS_FAULTS: dict[str, tuple[Fault, str]] = {
     "isPartial": (Respond(200, with_more(isPartial=True)), "isPartial"),
     "NaN": (Respond(200, vector("NaN")), "counted nan"),
     "infinity": (Respond(200, vector("+Inf")), "counted inf"),
-    "a value that is none": (Respond(200, vector("many")), "can't be read"),
+    "a value that is none": (Respond(200, vector("many")), "a series in the answer"),
 }
 
 
