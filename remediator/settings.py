@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from remediator.detect.prometheus import Access
-from remediator.detect.scope import DEFAULT_SELECTOR, Scope
+from remediator.detect.prometheus import Access, unsendable
+from remediator.detect.scope import DEFAULT_SELECTOR, Scope, is_label, misread
 from remediator.errors import SettingsError
 from remediator.policy.durations import parse_duration
 
@@ -20,12 +22,26 @@ PREFIX = "REMEDIATOR_"
 DEFAULT_POLICY = Path("/etc/remediator/policy.yaml")
 SHORTEST_LEASE = 20
 """Seconds: an eviction may take 15 s, and the lease has to outlast it by two."""
-_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
-_SERVICE = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
-"""What the kubelet sets for a Service that is called remediator."""
+LONGEST_NAME = 200
+"""Characters: the journal's name is longer, and is kept under a longer one still where it can't be read."""
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?", re.IGNORECASE)
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAME = re.compile(rf"{_NAMESPACE.pattern}(\.{_NAMESPACE.pattern})*")
+_SERVICE = re.compile(
+    r"(?P<service>.*?)_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+"""What the kubelet sets for each Service of the namespace."""
+_EXAMPLES = {
+    "prometheus_headers": '{"X-Scope-OrgID": "team"}',
+    "prometheus_params": '{"dedup": "true"}',
+    "limits_labels": '{"pod": "exported_pod"}',
+}
+_TOGETHER = {"prometheus_key_file": "prometheus_cert_file", "prometheus_password_file": "prometheus_username"}
+"""What does nothing without another one."""
 _OURS = frozenset({"namespace", "pod", "container"})
 
 Seconds = Annotated[int, NoDecode]
+Texts = Annotated[dict[str, str], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -42,13 +58,13 @@ class Settings(BaseSettings):
     prometheus_token_file: Path | None = None
     prometheus_username: str = ""
     prometheus_password_file: Path | None = None
-    prometheus_headers: dict[str, str] = Field(default_factory=dict, description="JSON; sent with each request.")
-    prometheus_params: dict[str, str] = Field(default_factory=dict, description="JSON; sent with each request.")
+    prometheus_headers: Texts = Field(default_factory=dict, description="JSON; sent with each request.")
+    prometheus_params: Texts = Field(default_factory=dict, description="JSON; sent with each request.")
     selector: str = Field(DEFAULT_SELECTOR, description="Matchers of the series of containers.")
     matchers: str = Field("", description='More matchers for every series, such as cluster="a".')
     scrape_interval: Seconds = Field(30, description="How often Prometheus scrapes the kubelets.")
     kubelet_interval: Seconds = Field(15, description="How often the kubelet itself measures.")
-    limits_labels: dict[str, str] = Field(
+    limits_labels: Texts = Field(
         default_factory=dict, description='JSON; {"pod": "exported_pod"} where honor_labels is off.'
     )
     kubeconfig: Path | None = None
@@ -64,22 +80,119 @@ class Settings(BaseSettings):
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value
 
+    @field_validator("prometheus_timeout", "scrape_interval", "kubelet_interval")
+    @classmethod
+    def _some_time(cls, value: int) -> int:
+        if value < 1:
+            message = f"{value}s is no time at all; write 1s or more"
+            raise ValueError(message)
+        return value
+
+    @field_validator("prometheus_headers", "prometheus_params", "limits_labels", mode="before")
+    @classmethod
+    def _texts(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        found = _object(value) if value.strip() else {}
+        if found is None:
+            message = f"this is no JSON object of texts with a name each; write {_EXAMPLES[info.field_name or '']}"
+            raise ValueError(message)
+        return found
+
     @field_validator("prometheus_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        if value and not _URL.fullmatch(value.strip()):
+        value = value.strip()
+        # These two first, and without the value, because it may hold a secret.
+        if "@" in value:
+            message = (
+                "credentials don't belong into the URL; set REMEDIATOR_PROMETHEUS_USERNAME and "
+                "REMEDIATOR_PROMETHEUS_PASSWORD_FILE"
+            )
+            raise ValueError(message)
+        if "?" in value or "#" in value:
+            message = "parameters don't belong into the URL; set REMEDIATOR_PROMETHEUS_PARAMS"
+            raise ValueError(message)
+        if value and not _is_url(value):
             message = f"{value!r} is no URL; write http://prometheus.monitoring.svc:9090"
             raise ValueError(message)
-        if "@" in value:
-            message = "credentials don't belong into the URL; set REMEDIATOR_PROMETHEUS_USERNAME and _PASSWORD_FILE"
+        return value
+
+    @field_validator("prometheus_headers")
+    @classmethod
+    def _headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if problem := unsendable(name, content):
+                raise ValueError(problem)
+        return value
+
+    @field_validator("prometheus_key_file", "prometheus_password_file")
+    @classmethod
+    def _never_alone(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        other = _TOGETHER[info.field_name or ""]
+        if value is not None and not info.data.get(other, True):
+            message = f"alone it is never used; set {PREFIX}{other.upper()} as well"
             raise ValueError(message)
-        return value.strip()
+        return value
+
+    @field_validator("prometheus_username")
+    @classmethod
+    def _one_of_two(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("prometheus_token_file"):
+            message = "a request has place for one kind of credentials; remove it or REMEDIATOR_PROMETHEUS_TOKEN_FILE"
+            raise ValueError(message)
+        return value
+
+    @field_validator(
+        "policy",
+        "kubeconfig",
+        "prometheus_ca_file",
+        "prometheus_cert_file",
+        "prometheus_key_file",
+        "prometheus_token_file",
+        "prometheus_password_file",
+        mode="before",
+    )
+    @classmethod
+    def _file(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            message = "this is empty; name a file, or remove the variable"
+            raise ValueError(message)
+        return value
+
+    @field_validator("selector", "matchers")
+    @classmethod
+    def _matchers(cls, value: str) -> str:
+        if problem := misread(value):
+            message = f'{value[:100]!r} is no list of matchers ({problem[:100]}); write such as cluster="a"'
+            raise ValueError(message)
+        return value
 
     @field_validator("limits_labels")
     @classmethod
     def _labels(cls, value: dict[str, str]) -> dict[str, str]:
         if unknown := set(value) - _OURS:
             message = f"{', '.join(sorted(unknown))} is none of namespace, pod, container"
+            raise ValueError(message)
+        for name in value.values():
+            if not is_label(name):
+                message = f"{name!r} is no name of a label; write such as exported_pod"
+                raise ValueError(message)
+        return value
+
+    @field_validator("namespace")
+    @classmethod
+    def _namespace(cls, value: str) -> str:
+        if value and not _NAMESPACE.fullmatch(value):
+            message = f"{value[:100]!r} is no name of a namespace; write such as monitoring"
+            raise ValueError(message)
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if len(value) > LONGEST_NAME or not _NAME.fullmatch(value):
+            message = f"{value[:100]!r} is no name of a Kubernetes object; write such as remediator"
             raise ValueError(message)
         return value
 
@@ -136,7 +249,7 @@ def read_settings(flags: Mapping[str, Any]) -> Settings:
         f"{name} is no setting of remediator; the nearest is {_nearest(name)}"
         for name in os.environ
         if name.startswith(PREFIX)
-        and not _SERVICE.fullmatch(name)
+        and not _is_of_service(name)
         and name.removeprefix(PREFIX).lower() not in Settings.model_fields
     ]
     settings = None
@@ -152,6 +265,33 @@ def read_settings(flags: Mapping[str, Any]) -> Settings:
     if problems or settings is None:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # Reading the port is what checks it.
+        return bool(_URL.fullmatch(text) and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _object(text: str) -> dict[str, str] | None:
+    """A JSON object of texts; None where it is something else, or has a name twice."""
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return None
+    if not text.lstrip().startswith("{") or not all(isinstance(value, str) for _, value in pairs):
+        return None
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else None
+
+
+def _is_of_service(name: str) -> bool:
+    """Whether the kubelet has set a variable, for a Service whose name begins like our prefix."""
+    found = _SERVICE.fullmatch(name)
+    return found is not None and f"{found['service']}_SERVICE_HOST" in os.environ
 
 
 def _nearest(name: str) -> str:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import promql_parser
+import re2
+
+_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LAST = "remediator_last"
+_ILLEGAL = "illegal regex for "
 
 DEFAULT_SELECTOR = 'container!="",container!="POD",image!=""'
 
@@ -30,3 +38,39 @@ class Scope:
     def largest_gap(self) -> int:
         """Seconds between two neighbouring samples above which the window is not whole."""
         return 2 * self.sample_interval + 5
+
+
+def is_label(name: str) -> bool:
+    """Whether a label may be called so."""
+    return _LABEL.fullmatch(name) is not None
+
+
+def misread(matchers: str) -> str:
+    """Why a text is no list of matchers that others can follow; empty where it is one.
+
+    It becomes a part of every query, so it must neither end the selector nor bind what follows to an ``or``.
+    """
+    inner = matchers.strip().strip(",")
+    try:
+        found = promql_parser.parse(f'up{{{inner}{"," if inner else ""}{_LAST}="1"}}')
+    except ValueError as exc:
+        reason = str(exc).splitlines()[0]
+        # The parser has the regular expressions of Rust, Prometheus those of RE2.
+        return "" if reason.startswith(_ILLEGAL) and _is_re2(reason.removeprefix(_ILLEGAL)) else reason
+    if not isinstance(found, promql_parser.VectorSelector) or found.offset is not None or found.at is not None:
+        return "it ends the selector"
+    if found.matchers.or_matchers:
+        return "`or` between matchers"
+    if not found.matchers.matchers or found.matchers.matchers[-1].name != _LAST:
+        return "it hides what follows"
+    return ""
+
+
+def _is_re2(pattern: str) -> bool:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error:
+        return False
+    return True
