@@ -305,6 +305,6 @@ def test_a_renamed_label_is_matched_nowhere_under_our_name(theirs: str) -> None:
     queries = compile_queries(policy("90% of limit", match=Match(pods=("web",))), safety(), scope)
     for metric, matchers, _ in [*selectors(queries.nominate), *selectors(queries.coverage)]:
         asked = {label for label, _, _ in matchers}
-        of_state_metrics = metric.startswith("kube_")
+        of_state_metrics = (metric or "").startswith("kube_")
         assert ("pod" in asked) != of_state_metrics
         assert (theirs in asked) == of_state_metrics
