@@ -1,0 +1,163 @@
+"""The commands: exit codes, and what is said where."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from remediator import __version__
+from remediator.cli.main import app
+
+GOOD = """\
+policies:
+  - name: everyone
+    threshold: 90% of limit
+  - name: later
+    threshold: 20Gi
+    for: 5m
+    enabled: false
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of ours from outside."""
+    for name in list(os.environ):
+        if name.startswith("REMEDIATOR_"):
+            monkeypatch.delenv(name)
+
+
+def call(*arguments: str) -> Result:
+    """Call the program with these arguments."""
+    return CliRunner().invoke(app, arguments)
+
+
+def policy_file(folder: Path, content: str = GOOD) -> str:
+    """A policy file."""
+    file = folder / "policy.yaml"
+    file.write_text(content)
+    return str(file)
+
+
+def test_the_version() -> None:
+    """One line on standard output."""
+    result = call("--version")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"remediator {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("nonsense",), ("--nonsense",), ("check", "a", "b"), ("run", "--nonsense"), ("resume", "a", "b", "c")],
+)
+def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
+    """Whatever is wrong with it."""
+    assert call(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["run", "check", "resume"])
+def test_every_command_explains_itself(command: str) -> None:
+    """``--help`` is no error."""
+    result = call(command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+# check
+
+
+def test_a_policy_file_that_is_right_is_0(tmp_path: Path) -> None:
+    """Each policy in one line, and then that the file is right."""
+    file = policy_file(tmp_path)
+    result = call("check", file)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "everyone: over 90% of limit for 2m, looked at every 1m, evict",
+        "later (disabled): over 20Gi for 5m, looked at every 1m, evict",
+        f"{file} is right",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        ("policies:\n  - name: a\n    threshold: 90%\n", "1 problem to fix"),
+        ("policies:\n  - name: A\n    treshold: 20Gi\n", "2 problems to fix"),
+        ("policies: [", "1 problem to fix"),
+    ],
+)
+def test_a_policy_file_that_is_wrong_is_1(tmp_path: Path, content: str, count: str) -> None:
+    """Each problem with its place on standard error, and how many they are."""
+    file = policy_file(tmp_path, content)
+    result = call("check", file)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    *problems, last = result.stderr.splitlines()
+    assert last == f"remediator: {count}"
+    assert all(problem.startswith(f"remediator: {file}:") for problem in problems)
+
+
+def test_a_policy_file_that_is_missing_is_something_to_fix(tmp_path: Path) -> None:
+    """It is named."""
+    result = call("check", str(tmp_path / "none.yaml"))
+    assert result.exit_code == 1
+    assert "none.yaml" in result.stderr
+
+
+def test_the_file_comes_from_the_argument_or_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The argument wins."""
+    monkeypatch.setenv("REMEDIATOR_POLICY", policy_file(tmp_path))
+    assert call("check").exit_code == 0
+    assert call("check", str(tmp_path / "none.yaml")).exit_code == 1
+
+
+def test_settings_that_are_wrong_are_could_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2, and a sentence for each."""
+    monkeypatch.setenv("REMEDIATOR_SCRAPE_INTERVALL", "1m")
+    monkeypatch.setenv("REMEDIATOR_LOG_LEVEL", "loud")
+    result = call("check", policy_file(tmp_path))
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 2
+    assert "REMEDIATOR_SCRAPE_INTERVALL is no setting" in result.stderr
+
+
+def test_the_sample_interval_of_the_settings_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ``for`` that is long enough for one interval is too short for another."""
+    file = policy_file(tmp_path, "policies:\n  - name: a\n    threshold: 20Gi\n    for: 2m\n")
+    assert call("check", file).exit_code == 0
+    monkeypatch.setenv("REMEDIATOR_SCRAPE_INTERVAL", "1m")
+    result = call("check", file)
+    assert result.exit_code == 1
+    assert "write 3m or more" in result.stderr
+
+
+# run
+
+
+def test_run_without_prometheus_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it needs and how to set it, and 1."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    result = call("run", policy_file(tmp_path), "--kubeconfig", str(tmp_path / "none"))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("remediator: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_run_with_wrong_settings_is_wrong_usage(tmp_path: Path) -> None:
+    """2, before anything is done."""
+    result = call("run", policy_file(tmp_path), "--log-level", "loud")
+    assert result.exit_code == 2
+    assert "REMEDIATOR_LOG_LEVEL" in result.stderr
+
+
+def test_it_is_a_module_as_well() -> None:
+    """``python -m remediator`` is the console script."""
+    done = subprocess.run(
+        [sys.executable, "-m", "remediator", "--version"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, f"remediator {__version__}\n")
