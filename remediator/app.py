@@ -102,10 +102,14 @@ class Term:
         return {"review": Every(REVIEW, self.cycle.review), **evaluations}
 
     def end(self, *, timeout: float) -> None:
-        """Begin nothing more, let the writes at hand end, and leave the rest to the next leader."""
+        """Begin nothing more, let the writes at hand end, and leave the rest to the next leader.
+
+        At most that many seconds in all.
+        """
+        deadline = time.monotonic() + timeout
         self._ending.set()
         self.remediations.join(timeout)
-        self.journal.close()
+        self.journal.close(timeout=deadline - time.monotonic())
 
 
 class Daemon:
@@ -133,28 +137,40 @@ class Daemon:
         self._watch = PolicyWatch(settings.policy)
         self._policies: PolicyFile | None = None
         self._term: Term | None = None
+        self._election_died = False
         self._lock = threading.Lock()
 
     def run(self) -> int:
-        """Work until SIGTERM or SIGINT, then give 0. Raises SettingsError where it can't begin."""
+        """Work until SIGTERM or SIGINT, then give 0; 1 where the election died. Raises SettingsError at the start."""
         address = self._http.start()
         logger().info("listening", address=address, namespace=self.namespace, identity=self.elector.identity)
-        elector = threading.Thread(target=self.elector.run, name="elector", daemon=True)
+        elector = threading.Thread(target=self._elect, name="elector", daemon=True)
         with self._until_told_to_stop():
             self._schedule.start()
             self._arrange()
             elector.start()
             while (change := self._leadership.get()) is not None:
                 self._lead(*change)
-        logger().info("stopping")
+        logger().info("stopping", why="the election died" if self._election_died else "told to")
+        deadline = time.monotonic() + LAST_WRITE
         self._schedule.stop()
         self._end_term(timeout=LAST_WRITE)
         self.elector.stop()
-        elector.join(LAST_WRITE)
-        self.elector.release()
+        elector.join(max(deadline - time.monotonic(), 1.0))
+        if not elector.is_alive():
+            self.elector.release()
         self._http.stop()
         logger().info("stopped")
-        return 0
+        return 1 if self._election_died else 0
+
+    def _elect(self) -> None:
+        """The election; a process whose election has died is a leader in name only, and ends."""
+        try:
+            self.elector.run()
+        except BaseException:
+            self._election_died = True
+            self._leadership.put(None)
+            raise
 
     def policies(self) -> PolicyFile:
         """The policies that hold now."""

@@ -170,8 +170,7 @@ class Cycle:
             try:
                 judged = self._examination.judged(policy, namespace=namespace, names=names, at=at)
             except KubernetesRefused as exc:
-                # No right to one namespace's pods is no reason to leave all others alone.
-                logger().error("namespace left alone", policy=policy.name, namespace=namespace, error=str(exc))
+                _refused(policy, namespace, exc)
                 continue
             for name, one in judged.items():
                 if isinstance(one.verdict, Breach) and one.pod is not None:
@@ -188,7 +187,13 @@ class Cycle:
         """Begin what no guard objects to; how many that were."""
         begun = 0
         for breach, pod in breaches:
-            answer = self._examination.guarded(breach, pod=pod, policy=policy, policies=policies, ledger=self._ledger())
+            try:
+                answer = self._examination.guarded(
+                    breach, pod=pod, policy=policy, policies=policies, ledger=self._ledger()
+                )
+            except KubernetesRefused as exc:
+                _refused(policy, breach.namespace, exc)
+                continue
             result = answer if isinstance(answer, Vetoed) else self._remediations.begin(answer, breach, policy=policy)
             if isinstance(result, Vetoed):
                 self._voice.vetoed(
@@ -211,6 +216,11 @@ class Cycle:
             # It is logged where it stopped the work; here is only the picture of it.
             return
         self._state.recorded(ledger, budget_left(self._policies(), ledger, self._clock()))
+
+
+def _refused(policy: Policy, namespace: str, error: KubernetesRefused) -> None:
+    """No right to look at one namespace is no reason to leave all others alone."""
+    logger().error("namespace left alone", policy=policy.name, namespace=namespace, error=str(error))
 
 
 def _candidate(policy: Policy, labels: Mapping[str, str], query: str) -> Candidate:

@@ -85,14 +85,14 @@ class Examination:
             query = samples_query(policy, self._scope, namespace=namespace, pods=batch)
             series = _by_pod(self._prometheus.matrix(query, at=at))
             for name in batch:
-                found[name] = self._judged(policy, namespace, name, series=series.get(name, ()), at=at, query=query)
+                found[name] = self._judged(policy, namespace, name, series=series.get(name, ()), at=at)
         return found
 
     def guarded(
         self, breach: Breach, *, pod: LivePod, policy: Policy, policies: PolicyFile, ledger: Ledger
     ) -> Go | Vetoed:
         """Ask all guards, stage by stage. Raises KubernetesError."""
-        owner = self._owners.workload_of(pod)
+        owner = self._owners.workload_of(pod, fresh=True)
         vetoes = policy_and_journal(
             breach, pod=pod, owner=owner, policy=policy, policies=policies, ledger=ledger, now=self._clock()
         ) or about_pod(breach, pod=pod, owner=owner)
@@ -126,12 +126,12 @@ class Examination:
             return values.get(container)
         return sum(values.values()) if values else None
 
-    def _judged(
-        self, policy: Policy, namespace: str, name: str, *, series: Sequence[Series], at: int, query: str
-    ) -> Judged:
+    def _judged(self, policy: Policy, namespace: str, name: str, *, series: Sequence[Series], at: int) -> Judged:
         pod = self._pods.read(namespace, name)
         if pod is None:
             return Judged(None, Veto(Reason.GONE, "there is no pod of that name any more"))
+        # The record keeps the question about this pod alone: a batch of a hundred names would fill the journal.
+        query = samples_query(policy, self._scope, namespace=namespace, pods=[name])
         verdict = judge(series, pod=pod, policy=policy, scope=self._scope, now=at, query=query)
         return Judged(pod, verdict)
 

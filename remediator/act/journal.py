@@ -96,6 +96,7 @@ class Journal:
     def refresh(self) -> Ledger:
         """The ledger as it stands in the cluster, with what an operator has changed. Raises as ``current``."""
         with self._lock:
+            self._refuse_when_closed()
             self._trusted = False
             self._open()
             ours = self._epoch == self._ledger.epoch and self._ledger.holder == self._elector.identity
@@ -104,10 +105,11 @@ class Journal:
             self._trusted = True
             return self._ledger
 
-    def close(self) -> None:
-        """Let the write at hand end, and refuse all others: the term is over."""
-        with self._lock:
-            self._closed = True
+    def close(self, *, timeout: float) -> None:
+        """Refuse all further writes: the term is over. Waits that many seconds for the write at hand."""
+        self._closed = True
+        if self._lock.acquire(timeout=max(timeout, 0.0)):
+            self._lock.release()
 
     def update(self, change: Callable[[Ledger], Ledger], *, intent: bool = False) -> Ledger:
         """Apply a change to the newest ledger and write it, or raise.
@@ -150,9 +152,7 @@ class Journal:
         if intent and len(text.encode()) > ROOM_FOR_INTENT:
             message = f"the journal has reached {ROOM_FOR_INTENT} bytes; acts leave it after 24 hours"
             raise JournalFull(message)
-        if self._closed:
-            message = "our term is over"
-            raise NotLeader(message)
+        self._refuse_when_closed()
         if self._stored is None:
             message = f"the journal {self._name} has not been read"
             raise JournalMissing(message)
@@ -168,6 +168,11 @@ class Journal:
             raise NotLeader(message)
         self._write(led(self._ledger, self._elector.identity))
         self._epoch = self._ledger.epoch
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            message = "our term is over"
+            raise NotLeader(message)
 
     def _open(self) -> None:
         """Read the journal and check that it is the one that the Lease knows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -94,6 +95,11 @@ class Remediations:
             with self._lock:
                 if record.id in self._running:
                     continue
+                self._running[record.id] = None
+            # Asked again now that it is ours: its thread may have settled it since the question above.
+            if record.id not in self._means.journal.current().in_flight:
+                self._forget(record)
+                continue
             policy = self._means.policies().named(record.breach.policy)
             self._means.voice.step(record, "inherited")
             self._start(record, policy, inherited=True)
@@ -113,11 +119,12 @@ class Remediations:
                 self._means.journal.update(lambda ledger, uid=uid: changes.closed(ledger, uid))  # type: ignore[misc]
 
     def join(self, timeout: float) -> None:
-        """Wait until the transactions have seen that we are stopping; at most that many seconds each."""
+        """Wait until the transactions have seen that we are stopping; at most that many seconds in all."""
+        deadline = time.monotonic() + timeout
         with self._lock:
             threads = [thread for thread in self._running.values() if thread is not None]
         for thread in threads:
-            thread.join(timeout)
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _recovered(self, breaker: Breaker) -> bool:
         """Whether the record would end well now. One that failed before anything was taken waits for an operator."""

@@ -98,7 +98,7 @@ class Transaction:
         self._means = means
         # A request that we don't know of may still be under way, by a leader before us or by ourselves.
         self._sent = inherited
-        self._began = means.clock()
+        self._sent_at = means.clock()
         self._seen: Workload | None = None
 
     def run(self) -> Remediation:
@@ -139,7 +139,7 @@ class Transaction:
             grace_period=self._record.terms.grace_period,
         )
         if taken.answer is Answer.UNKNOWN:
-            self._sent = True
+            self._sent, self._sent_at = True, self._means.clock()
         return taken
 
     def _final(self, taken: Taken, attempt: int) -> bool:
@@ -219,10 +219,12 @@ class Transaction:
         """Nothing more is sent. A request that is still under way is waited for before the record is dropped."""
         if self._sent:
             self._means.voice.step(self._record, "waiting", words=f"a late request may still arrive; {why}")
-            while (left := self._began + self._means.late - self._means.clock()) > 0:
+            while not self._gone():
+                left = self._sent_at + self._means.late - self._means.clock()
+                if left <= 0:
+                    return self._settle(outcome, why)
                 self._pause(min(left, 5.0))
-                if self._gone():
-                    return self._somebody_took_it()
+            return self._somebody_took_it()
         return self._settle(outcome, why)
 
     # Waiting and settling

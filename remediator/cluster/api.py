@@ -254,9 +254,14 @@ def _refusal(response: urllib3.BaseHTTPResponse, content: bytes) -> KubernetesRe
         body = {}
     if not isinstance(body, dict):
         body = {}
-    details = body.get("details") or {}
+    details = body.get("details")
+    if not isinstance(details, dict):
+        details = {}
+    causes = details.get("causes")
     causes = tuple(
-        (str(cause.get("reason", "")), str(cause.get("message", ""))) for cause in details.get("causes") or ()
+        (str(cause.get("reason", "")), str(cause.get("message", "")))
+        for cause in (causes if isinstance(causes, list) else ())
+        if isinstance(cause, dict)
     )
     text = str(body.get("message") or content[:200].decode("utf-8", "replace") or response.reason)
     status = Status(

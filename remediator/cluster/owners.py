@@ -23,7 +23,7 @@ _REMEMBERED = 10_000
 
 
 class Owners:
-    """Workloads of one cluster. Who controls a ReplicaSet never changes, so that is asked once."""
+    """Workloads of one cluster. Who controls a ReplicaSet is kept in mind for its many pods."""
 
     def __init__(self, api: ApiServer, pods: Pods) -> None:
         self._api = api
@@ -31,13 +31,16 @@ class Owners:
         self._lock = threading.Lock()
         self._controllers: dict[str, OwnerReference | None] = {}
 
-    def workload_of(self, pod: LivePod) -> WorkloadRef | None:
-        """The pod's workload; None where it has no controller, or its ReplicaSet is gone."""
+    def workload_of(self, pod: LivePod, *, fresh: bool = False) -> WorkloadRef | None:
+        """The pod's workload; None where it has no controller, or its ReplicaSet is gone. Raises KubernetesError.
+
+        Who controls a ReplicaSet changes rarely (orphaned, adopted), but it does: ``fresh`` asks anew.
+        """
         owner = pod.controller
         if owner is None:
             return None
         if _is_replicaset(owner):
-            known, controller = self._controller_of(pod.namespace, owner)
+            known, controller = self._controller_of(pod.namespace, owner, fresh=fresh)
             if not known:
                 return None
             owner = controller or owner
@@ -75,9 +78,11 @@ class Owners:
         found = self.workload_of(pod)
         return found is not None and found.uid == ref.uid
 
-    def _controller_of(self, namespace: str, owner: OwnerReference) -> tuple[bool, OwnerReference | None]:
+    def _controller_of(
+        self, namespace: str, owner: OwnerReference, *, fresh: bool
+    ) -> tuple[bool, OwnerReference | None]:
         with self._lock:
-            if owner.uid in self._controllers:
+            if not fresh and owner.uid in self._controllers:
                 return True, self._controllers[owner.uid]
         try:
             found = self._api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets/{owner.name}")
@@ -128,4 +133,7 @@ def _rollout(kind: str, metadata: Json, spec: Json, status: Json) -> str:
     wanted, updated = int(spec.get("replicas", 1)), int(status.get("updatedReplicas") or 0)
     if updated != wanted:
         return f"{updated} of {wanted} replicas have the newest template"
+    # With a surge all of the new ones may be there, un-Ready, beside the old ones.
+    if (old := int(status.get("replicas") or 0) - updated) > 0:
+        return f"{old} pods of an older template are still there"
     return ""

@@ -30,6 +30,10 @@ def rollout_in_progress(workload: Workload) -> Veto | None:
     """While templates change, the replacement would be made from another one: a memory policy never deploys."""
     if workload.rollout:
         return Veto(Reason.ROLLOUT_IN_PROGRESS, f"{workload.ref}: {workload.rollout}")
+    controllers = {pod.controller.name for pod in workload.pods if pod.controller and not pod.finished}
+    if len(controllers) > 1:
+        names = ", ".join(sorted(controllers))
+        return Veto(Reason.ROLLOUT_IN_PROGRESS, f"{workload.ref} has pods of several templates: {names}")
     return None
 
 

@@ -124,7 +124,7 @@ class Prometheus:
 
         A request that is given up goes on in its thread until its socket gives up too; at most a few do so at once.
         """
-        if not self._slots.acquire(blocking=False):
+        if not self._slots.acquire(timeout=self._access.timeout):
             message = f"Prometheus at {self.address}: {_AT_ONCE} requests are unanswered; not sending another"
             raise PrometheusUnreachable(message)
         results: list[T] = []

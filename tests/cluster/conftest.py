@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.rig.cluster import Cluster
 from tests.rig.daemon import Daemon
+from tests.rig.proxy import Proxy
 
 Json = dict[str, Any]
 StartDaemon = Callable[..., Daemon]
@@ -87,3 +89,27 @@ def start_daemon(cluster: Cluster, home: str, tmp_path: Path) -> Iterator[StartD
             return ends.enter_context(Daemon(policy=policy, **arguments))
 
         yield start
+
+
+@pytest.fixture
+def prometheus(cluster: Cluster) -> Iterator[Proxy]:
+    """A Prometheus that can be broken."""
+    with Proxy(cluster.prometheus_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def api(cluster: Cluster) -> Iterator[Proxy]:
+    """An API server that can be broken."""
+    with Proxy(cluster.api_url, ca_file=cluster.ca_file) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def kubeconfig(cluster: Cluster, home: str, api: Proxy, tmp_path: Path) -> Path:
+    """The daemon's kubeconfig, by way of the breakable API server."""
+    content = yaml.safe_load(cluster.kubeconfig_for(home, "remediator").read_text())
+    content["clusters"][0]["cluster"] = {"server": api.url}
+    path = tmp_path / "proxied.kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    return path

@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import StartDaemon, policy_file
-from tests.cluster.test_faults import api, kubeconfig
 from tests.cluster.test_guards import OVER
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
 from tests.rig.proxy import Fault, Proxy, Request
-
-__all__ = ["api", "kubeconfig"]
 
 Json = dict[str, Any]
 SLOW = workloads.behaviour(ready_delay="12")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-import yaml
 
 from tests.cluster.conftest import StartDaemon, policy_file
 from tests.cluster.test_guards import OVER, left_alone
@@ -17,30 +15,6 @@ from tests.rig.cluster import Cluster
 from tests.rig.proxy import Cut, Drip, Fault, Hang, Proxy, Request, Respond
 
 QUICK = {"REMEDIATOR_PROMETHEUS_TIMEOUT": "2s"}
-
-
-@pytest.fixture
-def prometheus(cluster: Cluster) -> Iterator[Proxy]:
-    """A Prometheus that can be broken."""
-    with Proxy(cluster.prometheus_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def api(cluster: Cluster) -> Iterator[Proxy]:
-    """An API server that can be broken."""
-    with Proxy(cluster.api_url, ca_file=cluster.ca_file) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def kubeconfig(cluster: Cluster, home: str, api: Proxy, tmp_path: Path) -> Path:
-    """The daemon's kubeconfig, by way of the breakable API server."""
-    content = yaml.safe_load(cluster.kubeconfig_for(home, "remediator").read_text())
-    content["clusters"][0]["cluster"] = {"server": api.url}
-    path = tmp_path / "proxied.kubeconfig"
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 def vector(*values: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.cluster.conftest import StartDaemon, policy_file
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
 from tests.rig.daemon import Daemon
+from tests.rig.proxy import Proxy, Respond
 
 Json = dict[str, Any]
 OVER = "250Mi"
@@ -110,7 +112,7 @@ def test_paused_holds_all_and_is_seen(cluster: Cluster, namespace: str, start_da
     cluster.ready_pods(namespace, 1)
     daemon = start_daemon(policy_file(namespace, safety={"paused": True}))
     left_alone(daemon, "web", "paused")
-    assert daemon.events("evaluation")[-1]["outcome"] == "held"
+    daemon.wait_for("evaluation", outcome="held")
     assert daemon.metric("remediator_hold_active", gate="paused") == 1
     assert cluster.taken(namespace) == []
     daemon.write_policy(policy_file(namespace, cooldown="10m"))
@@ -178,3 +180,63 @@ def test_a_restarted_container_is_no_breach_until_it_has_been_over_itself(
     assert cluster.taken(namespace) == []
     calm = workloads.behaviour(memory="20Mi")
     cluster.api.annotate("pods", namespace, pod["metadata"]["name"], calm)
+
+
+def test_a_stuck_rollout_with_surge_protects_the_last_healthy_pod(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """All new pods are there and un-Ready beside the old one: ``updatedReplicas`` equals ``replicas``, and yet."""
+    cluster.api.create(workloads.deployment("web", namespace, memory=OVER))
+    (old,) = cluster.ready_pods(namespace, 1)
+    broken = {"metadata": {"annotations": workloads.behaviour(never_ready="true", memory="20Mi")}}
+    cluster.api.patch("apps/v1/deployments", namespace, "web", {"spec": {"template": broken}})
+    cluster.wait(lambda: len(cluster.pods(namespace)) == 2, 30, "the new pod is there")
+    daemon = start_daemon(policy_file(namespace))
+    left_alone(daemon, old["metadata"]["name"], "rollout-in-progress")
+    assert cluster.taken(namespace) == []
+
+
+def test_a_replicaset_that_was_adopted_meanwhile_is_known_by_its_new_owner(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """Bare when first seen, a Deployment's afterwards: its rollout protects the pod, without a restart of ours."""
+    cluster.api.create(workloads.deployment("web", namespace, memory=OVER))
+    cluster.ready_pods(namespace, 1)
+    orphan = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"}
+    cluster.api.request("DELETE", f"/apis/apps/v1/namespaces/{namespace}/deployments/web", body=orphan)
+
+    def owned() -> list[bool]:
+        return ["ownerReferences" in rs["metadata"] for rs in cluster.api.list("apps/v1/replicasets", namespace)]
+
+    cluster.wait(lambda: owned() == [False], 30, "the ReplicaSet is bare")
+    daemon = start_daemon(policy_file(namespace, safety={"paused": True}))
+    daemon.until(
+        lambda: [line for line in daemon.events("left alone") if line["workload"].startswith("ReplicaSet/")],
+        what="the workload is the bare ReplicaSet",
+    )
+    paused = workloads.deployment("web", namespace, memory=OVER, paused=True, labels={"release": "2"})
+    cluster.api.create(paused)
+    cluster.wait(lambda: owned() == [True], 30, "the ReplicaSet is adopted")
+    daemon.write_policy(policy_file(namespace))
+    said = left_alone(daemon, "web", "rollout-in-progress")
+    assert said["workload"] == "Deployment/web"
+    assert cluster.taken(namespace) == []
+
+
+def test_a_namespace_without_rights_does_not_stop_the_others(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path
+) -> None:
+    """Where budgets may not be listed nothing is taken, it is said, and the other namespace's pod is replaced."""
+    closed = cluster.namespace("closed")
+    for where, memory in ((closed, "252Mi"), (namespace, OVER)):
+        cluster.api.create(workloads.deployment("web", where, memory=memory))
+        cluster.ready_pods(where, 1)
+    forbidden = Respond(403, b'{"kind": "Status", "message": "poddisruptionbudgets is forbidden", "details": ["odd"]}')
+    api.fault = lambda request: forbidden if f"/{closed}/poddisruptionbudgets" in request.path else None
+    policy = policy_file(namespace, match={"namespaces": [namespace, closed]}, cooldown="10m")
+    daemon = start_daemon(policy, kubeconfig=kubeconfig)
+    (settled,) = daemon.wait_for("remediation settled")
+    assert settled["namespace"] == namespace
+    assert "is forbidden" in daemon.wait_for("namespace left alone", namespace=closed)[0]["error"]
+    assert cluster.taken(closed) == []
+    cluster.api.delete("namespaces", None, closed)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cluster.conftest import StartDaemon, policy_file
-from tests.cluster.test_faults import api, kubeconfig
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
 from tests.rig.proxy import Proxy
-
-__all__ = ["api", "kubeconfig"]
 
 
 def test_while_nobody_is_over_only_the_lease_is_renewed(
