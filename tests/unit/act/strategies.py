@@ -68,8 +68,8 @@ ledgers = st.builds(
     Ledger,
     epoch=st.integers(0, 1 << 53),
     holder=words,
-    in_flight=st.lists(records, max_size=3).map(lambda some: {one.id: one for one in some}),
-    breakers=st.dictionaries(uids, st.builds(Breaker, workload=workloads, opened_at=times, record=records), max_size=2),
-    settled=st.lists(records, max_size=3).map(tuple),
+    in_flight=st.lists(records, max_size=2).map(lambda some: {one.id: one for one in some}),
+    breakers=st.dictionaries(uids, st.builds(Breaker, workload=workloads, opened_at=times, record=records), max_size=1),
+    settled=st.lists(records, max_size=1).map(tuple),
     acts=st.lists(acts, max_size=3).map(tuple),
 )
