@@ -130,6 +130,7 @@ class Daemon:
             identity=f"{socket.gethostname()}_{uuid.uuid4()}",
             duration=settings.lease_duration,
             on_change=lambda leading, words: self._leadership.put((leading, words)),
+            moving=lambda: self.state.alive,
         )
         self._leadership: queue.SimpleQueue[tuple[bool, str] | None] = queue.SimpleQueue()
         self._schedule = Schedule(skipped=self._skipped)
@@ -210,12 +211,19 @@ class Daemon:
 
     def _arrange(self) -> None:
         """The jobs that run now."""
-        jobs = {"heartbeat": Every(HEARTBEAT, self.state.beat), "policy file": Every(RELOAD, self._look_at_policy)}
+        jobs = {"heartbeat": Every(HEARTBEAT, self._beat), "policy file": Every(RELOAD, self._look_at_policy)}
         with self._lock:
             if self._term is not None and self._policies is not None:
                 jobs |= self._term.jobs(self._policies)
             # Under the lock: jobs of a term that has ended must not come back.
             self._schedule.replace(jobs)
+
+    def _beat(self) -> None:
+        self.state.beat()
+        if self.elector.stuck:
+            # Nothing in this process can end that request; a new process can.
+            self._election_died = True
+            self._leadership.put(None)
 
     def _look_at_policy(self) -> None:
         if not self._watch.changed():

@@ -13,7 +13,15 @@ from remediator.decide.journal import budget_left
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
 from remediator.detect.scope import Scope
-from remediator.errors import JournalError, KubernetesRefused, MeasurementError, NotLeader, RemediatorError
+from remediator.errors import (
+    JournalError,
+    KubernetesError,
+    KubernetesOdd,
+    KubernetesRefused,
+    MeasurementError,
+    NotLeader,
+    RemediatorError,
+)
 from remediator.model.measures import Breach, Candidate
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
@@ -111,9 +119,12 @@ class Cycle:
         self._state.holds(Gate.PAUSED, active=policies.safety.paused)
         at = int(self._clock())
         measured = self._measure(policy, compile_queries(policy, policies.safety, self._scope), at)
-        breaches = self._judge(policy, measured.candidates, at)
-        begun = self._decide(policy, policies, breaches)
-        outcome = Evaluation.HELD if measured.outcome is Evaluation.OK and policies.safety.paused else measured.outcome
+        refused: set[str] = set()
+        breaches = self._judge(policy, measured.candidates, at, refused)
+        begun = self._decide(policy, policies, breaches, refused)
+        outcome = measured.outcome
+        if outcome is Evaluation.OK and (refused or policies.safety.paused):
+            outcome = Evaluation.ERROR if refused else Evaluation.HELD
         self._state.evaluated(name, PolicyState(self._clock(), len(breaches), measured.coverage))
         self._record()
         logger().info(
@@ -160,8 +171,10 @@ class Cycle:
         found = self._prometheus.vector(query, at=at)
         return found[0][1] if found and math.isfinite(found[0][1]) else None
 
-    def _judge(self, policy: Policy, candidates: Sequence[Candidate], at: int) -> list[tuple[Breach, LivePod]]:
-        """The breaches among the candidates, the most urgent first."""
+    def _judge(
+        self, policy: Policy, candidates: Sequence[Candidate], at: int, refused: set[str]
+    ) -> list[tuple[Breach, LivePod]]:
+        """The breaches among the candidates, the most urgent first; namespaces that can't be read go to ``refused``."""
         by_namespace: dict[str, list[str]] = {}
         for candidate in candidates:
             by_namespace.setdefault(candidate.namespace, []).append(candidate.pod)
@@ -169,8 +182,8 @@ class Cycle:
         for namespace, names in by_namespace.items():
             try:
                 judged = self._examination.judged(policy, namespace=namespace, names=names, at=at)
-            except KubernetesRefused as exc:
-                _refused(policy, namespace, exc)
+            except (KubernetesRefused, KubernetesOdd) as exc:
+                _leave_namespace(policy, namespace, exc, refused)
                 continue
             for name, one in judged.items():
                 if isinstance(one.verdict, Breach) and one.pod is not None:
@@ -183,16 +196,17 @@ class Cycle:
         if not isinstance(judged.verdict, Breach):
             self._voice.vetoed((judged.verdict,), policy=policy.name, namespace=namespace, pod=name, breach=None)
 
-    def _decide(self, policy: Policy, policies: PolicyFile, breaches: Sequence[tuple[Breach, LivePod]]) -> int:
-        """Begin what no guard objects to; how many that were."""
+    def _decide(
+        self, policy: Policy, policies: PolicyFile, breaches: Sequence[tuple[Breach, LivePod]], refused: set[str]
+    ) -> int:
+        """Begin what no guard objects to; how many that were. Namespaces that can't be read go to ``refused``."""
         begun = 0
         for breach, pod in breaches:
+            ledger = self._ledger()
             try:
-                answer = self._examination.guarded(
-                    breach, pod=pod, policy=policy, policies=policies, ledger=self._ledger()
-                )
-            except KubernetesRefused as exc:
-                _refused(policy, breach.namespace, exc)
+                answer = self._examination.guarded(breach, pod=pod, policy=policy, policies=policies, ledger=ledger)
+            except (KubernetesRefused, KubernetesOdd) as exc:
+                _leave_namespace(policy, breach.namespace, exc, refused)
                 continue
             result = answer if isinstance(answer, Vetoed) else self._remediations.begin(answer, breach, policy=policy)
             if isinstance(result, Vetoed):
@@ -218,8 +232,9 @@ class Cycle:
         self._state.recorded(ledger, budget_left(self._policies(), ledger, self._clock()))
 
 
-def _refused(policy: Policy, namespace: str, error: KubernetesRefused) -> None:
-    """No right to look at one namespace is no reason to leave all others alone."""
+def _leave_namespace(policy: Policy, namespace: str, error: KubernetesError, refused: set[str]) -> None:
+    """No right to look at one namespace, or an odd object in it, is no reason to leave all others alone."""
+    refused.add(namespace)
     logger().error("namespace left alone", policy=policy.name, namespace=namespace, error=str(error))
 
 

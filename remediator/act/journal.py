@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 
+import orjson
 import pydantic
 
-from remediator.act.ledger import led
+from remediator.act.ledger import led, shorter
 from remediator.cluster.api import READ_TIMEOUT
 from remediator.cluster.election import Elector
 from remediator.cluster.store import StoredText, TextStore
@@ -62,6 +64,9 @@ def decode(text: str | None) -> Ledger:
         raise JournalUnreadable(message) from exc
     if document.version != VERSION:
         message = f"the journal has version {document.version}, this program knows version {VERSION}"
+        raise JournalUnreadable(message)
+    if missing := {field.name for field in fields(Ledger)} ^ set(orjson.loads(text)["ledger"]):
+        message = f"the journal lacks, or has too many of, {', '.join(sorted(missing))}"
         raise JournalUnreadable(message)
     return document.ledger
 
@@ -149,6 +154,10 @@ class Journal:
 
     def _write(self, ledger: Ledger, *, intent: bool = False) -> None:
         text = encode(ledger)
+        while intent and len(text.encode()) > ROOM_FOR_INTENT and ledger.settled:
+            # History gives way to work; cooldowns and budgets are counted from the acts, which stay.
+            ledger = shorter(ledger)
+            text = encode(ledger)
         if intent and len(text.encode()) > ROOM_FOR_INTENT:
             message = f"the journal has reached {ROOM_FOR_INTENT} bytes; acts leave it after 24 hours"
             raise JournalFull(message)

@@ -73,6 +73,11 @@ def closed(ledger: Ledger, workload_uid: str) -> Ledger:
     return replace(ledger, breakers={k: b for k, b in ledger.breakers.items() if k != workload_uid})
 
 
+def shorter(ledger: Ledger) -> Ledger:
+    """The ledger without the oldest tenth of its settled records, at least one where there is any."""
+    return replace(ledger, settled=ledger.settled[max(len(ledger.settled) // 10, 1) :])
+
+
 def without(ledger: Ledger, record_id: str) -> Ledger:
     """The ledger as the others see it: what a record's own second look is asked against."""
     return replace(

@@ -96,15 +96,23 @@ class Remediations:
                 if record.id in self._running:
                     continue
                 self._running[record.id] = None
-            # Asked again now that it is ours: its thread may have settled it since the question above.
-            if record.id not in self._means.journal.current().in_flight:
+            try:
+                adopted += self._adopt(record)
+            except BaseException:
                 self._forget(record)
-                continue
-            policy = self._means.policies().named(record.breach.policy)
-            self._means.voice.step(record, "inherited")
-            self._start(record, policy, inherited=True)
-            adopted += 1
+                raise
         return adopted
+
+    def _adopt(self, record: Remediation) -> bool:
+        """Carry on with a record that is reserved for us; whether there was anything to carry on with."""
+        # Asked again now that it is ours: its thread may have settled it in the meantime.
+        if record.id not in self._means.journal.current().in_flight:
+            self._forget(record)
+            return False
+        policy = self._means.policies().named(record.breach.policy)
+        self._means.voice.step(record, "inherited")
+        self._start(record, policy, inherited=True)
+        return True
 
     def review_breakers(self) -> None:
         """Take in what operators have closed, and close those whose missing replacement is available after all.
@@ -114,8 +122,13 @@ class Remediations:
         if not self._means.journal.ledger.breakers:
             return
         for uid, breaker in self._means.journal.refresh().breakers.items():
-            if self._recovered(breaker):
-                self._means.voice.step(breaker.record, "breaker-closed", words="the replacement is available after all")
+            try:
+                words = self._recovered(breaker)
+            except KubernetesError as exc:
+                self._means.voice.step(breaker.record, "waiting", words=f"can't look after its breaker: {exc}")
+                continue
+            if words:
+                self._means.voice.step(breaker.record, "breaker-closed", words=words)
                 self._means.journal.update(lambda ledger, uid=uid: changes.closed(ledger, uid))  # type: ignore[misc]
 
     def join(self, timeout: float) -> None:
@@ -126,16 +139,23 @@ class Remediations:
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
 
-    def _recovered(self, breaker: Breaker) -> bool:
-        """Whether the record would end well now. One that failed before anything was taken waits for an operator."""
+    def _recovered(self, breaker: Breaker) -> str:
+        """Why the breaker may be closed, empty where it may not. Raises KubernetesError.
+
+        One that failed before anything was taken waits for an operator, as long as its workload is there.
+        """
         record = breaker.record
-        if record.outcome is not Outcome.NOT_READY or record.taken_at is None:
-            return False
         workload = self._means.owners.read(record.workload)
+        if workload is None:
+            return f"{record.workload} is gone"
+        if record.outcome is not Outcome.NOT_READY or record.taken_at is None:
+            return ""
         claimed = changes.claimed(self._means.journal.ledger, record)
-        pods = {pod.uid: pod for pod in workload.pods} if workload else {}
+        pods = {pod.uid: pod for pod in workload.pods}
         verdict = assess(record, workload=workload, pods=pods, claimed=claimed, now=self._means.clock())
-        return isinstance(verdict, Ended) and verdict.outcome not in {Outcome.NOT_READY, Outcome.STUCK_TERMINATING}
+        if isinstance(verdict, Ended) and verdict.outcome not in {Outcome.NOT_READY, Outcome.STUCK_TERMINATING}:
+            return f"after all: {verdict.detail}"
+        return ""
 
     def _start(self, record: Remediation, policy: Policy | None, *, inherited: bool) -> None:
         transaction = Transaction(record, policy=policy, means=self._means, inherited=inherited)

@@ -57,6 +57,8 @@ def assess(
     if replaced:
         chosen = min(settles, key=lambda pod: (pod.created_at, pod.name))
         return Ended(Outcome.REPLACED, f"{chosen.name} is available", chosen)
+    if up and len(up) >= workload.wanted and not any(_same_template(pod, record) for pod in up):
+        return Ended(Outcome.ROLLED_OUT, f"{workload.ref} has all of its pods, from another template")
     if scaled_down:
         return Ended(Outcome.SCALED_DOWN, f"{workload.ref} wants {workload.wanted} pods now, and has them")
     return _until_ready(record, workload, new, now=now)

@@ -29,6 +29,8 @@ LATE = READ_TIMEOUT + 60.0
 """Seconds after which a request that was sent can't be carried out any more: its time-out, and the API server's own
 limit for a request."""
 TRIES = 3
+DETAIL = 1000
+"""Characters of a server's words that the journal keeps."""
 _SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
 
 T = TypeVar("T")
@@ -293,6 +295,7 @@ class Transaction:
         return None
 
     def _settle(self, outcome: Outcome, detail: str) -> None:
+        detail = detail if len(detail) <= DETAIL else f"{detail[:DETAIL]} … ({len(detail)} characters in all)"
         record = replace(self._record, outcome=outcome, detail=detail, settled_at=self._means.clock())
 
         def change(ledger: Ledger) -> Ledger:

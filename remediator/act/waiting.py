@@ -61,18 +61,24 @@ class Wait:
         self._stopping = stopping
         self._say = say
         self._said = ""
+        self._owner: Workload | None = None
 
     def until_over(self, workload: Workload) -> Ended | None:
         """How it ended; None where we are stopping, and the next leader has to wait on."""
-        owner: Workload | None = workload
+        self._owner = workload
         looked_at = self._clock()
         while not self._stopping():
             now = self._clock()
             if now - looked_at >= LOOK_AGAIN:
-                owner, looked_at = self._look(owner), now
-            verdict = assess(self._record, workload=owner, pods=self._mine(), claimed=self._claimed(), now=now)
+                self._look()
+                looked_at = now
+            verdict = assess(self._record, workload=self._owner, pods=self._mine(), claimed=self._claimed(), now=now)
             if isinstance(verdict, Ended):
-                return verdict if verdict.outcome not in _AFTER_TIME else self._look_once_more(verdict)
+                if verdict.outcome not in _AFTER_TIME:
+                    return verdict
+                if (ended := self._look_once_more()) is not None:
+                    return ended
+                verdict = Waiting("its time is over, and it can't be looked at once more", now + TICK)
             self._tell(verdict)
             change = self._watch.next(min(max(verdict.until - now, 0.01), TICK))
             while change is not None:
@@ -80,25 +86,40 @@ class Wait:
                 change = self._watch.next(0.0)
         return None
 
-    def _look_once_more(self, verdict: Ended) -> Ended:
-        """A verdict that time alone has given, judged on a fresh list: a watch that lags is no reason for it."""
-        record = self._record
-        try:
-            workload = self._owners.read(record.workload)
-        except KubernetesError as exc:
-            self._say(f"can't look once more: {exc}")
-            return verdict
-        pods = {pod.uid: pod for pod in workload.pods} if workload else {}
-        again = assess(record, workload=workload, pods=pods, claimed=self._claimed(), now=self._clock())
-        return again if isinstance(again, Ended) else verdict
+    def _look_once_more(self) -> Ended | None:
+        """A verdict that time alone has given, judged on a fresh list: a watch that lags is no reason for it.
 
-    def _look(self, known: Workload | None) -> Workload | None:
-        """The workload as it is now; what is known while the API server does not answer: silence is no news."""
+        None where there is no answer, or another verdict.
+        """
+        if not self._list():
+            return None
+        verdict = assess(
+            self._record, workload=self._owner, pods=self._mine(), claimed=self._claimed(), now=self._clock()
+        )
+        return verdict if isinstance(verdict, Ended) else None
+
+    def _list(self) -> bool:
+        """Look at the workload and all of its pods; whether there was an answer."""
         try:
-            return self._owners.describe(self._record.workload)
+            workload = self._owners.read(self._record.workload)
+        except KubernetesError as exc:
+            self._tell(Waiting(f"can't look at {self._record.workload}: {exc}", 0.0))
+            return False
+        self._owner = workload
+        self._view.apply(Listed(workload.pods if workload else ()))
+        return True
+
+    def _look(self) -> None:
+        """The workload as it is now; what is known while the API server does not answer: silence is no news."""
+        if problem := self._watch.problem:
+            # No stream is up, so the pods are listed meanwhile: a right that is missing must not cost the whole time.
+            self._say(f"the watch fails: {problem}")
+            self._list()
+            return
+        try:
+            self._owner = self._owners.describe(self._record.workload)
         except KubernetesError as exc:
             self._say(f"can't look at {self._record.workload}: {exc}")
-            return known
 
     def _mine(self) -> dict[str, LivePod]:
         """The pods that the workload controls, among those that its selector finds."""

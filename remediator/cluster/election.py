@@ -26,7 +26,8 @@ class Elector:
     """Holds the Lease, or waits for it. ``run`` is the loop; all else may be called from any thread.
 
     ``on_change(leading, words)`` is called from the loop when leadership begins or ends, and while it waits when
-    the holder changes.
+    the holder changes. The lease is renewed only while ``moving`` says that the work goes on: a leader in name keeps
+    others from leading.
     """
 
     def __init__(
@@ -36,12 +37,15 @@ class Elector:
         identity: str,
         duration: int,
         on_change: Callable[[bool, str], None],
+        moving: Callable[[], bool] = lambda: True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.identity = identity
         self._leases = leases
         self._duration = duration
         self._on_change = on_change
+        self._moving = moving
+        self._stepped = monotonic()
         self._monotonic = monotonic
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -55,6 +59,11 @@ class Elector:
     def leading(self) -> bool:
         """Whether the lease is ours and has not run out."""
         return self._leading and self._monotonic() < self._deadline
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a turn of the loop has taken longer than the lease lasts: a request that no time-out ends."""
+        return self._monotonic() - self._stepped > self._duration
 
     @property
     def holder(self) -> str:
@@ -120,8 +129,11 @@ class Elector:
 
     def _step(self) -> float:
         """One turn; gives the seconds until the next one."""
+        self._stepped = self._monotonic()
         with self._lock:
             try:
+                if self._leading and not self._moving():
+                    return self._failed(KubernetesError("the scheduler does not move, so nobody renews"))
                 if self._leading:
                     self._write(self.identity, annotations=None)
                 else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from kubernetes.utils.quantity import parse_quantity
 
@@ -44,7 +45,7 @@ class Pods:
 
 def pod_path(namespace: str, name: str) -> str:
     """The API path of one pod."""
-    return f"/api/v1/namespaces/{namespace}/pods/{name}"
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(name, safe='')}"
 
 
 def parse_pod(pod: Json) -> LivePod:

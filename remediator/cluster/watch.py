@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from remediator.cluster.api import ApiServer, Json, Stream
 from remediator.cluster.pods import Pods, parse_pod
-from remediator.errors import KubernetesError, KubernetesRefused, Status
+from remediator.errors import KubernetesError, KubernetesOdd, KubernetesRefused, Status
 from remediator.model.pods import LivePod
 
 SILENCE = 75.0
@@ -59,6 +60,8 @@ class PodWatch:
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._stream: Stream | None = None
+        self.problem = ""
+        """Why no stream is up; empty while one is."""
         self._thread = threading.Thread(target=self._follow, name=f"watch-{namespace}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -82,15 +85,18 @@ class PodWatch:
     def _follow(self) -> None:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._read_stream()
-                pause = _FIRST_PAUSE
+                # A server that closes at once must not be asked in a loop.
+                lasted = time.monotonic() - began > 1
+                pause = _FIRST_PAUSE if lasted else min(pause * 2, _LONGEST_PAUSE)
             except KubernetesError as exc:
+                self.problem = str(exc)
                 if isinstance(exc, KubernetesRefused) and exc.status.code == _EXPIRED:
                     self._version = ""
                 else:
                     pause = min(pause * 2, _LONGEST_PAUSE)
-            # Also after a stream that ended well: a server that closes at once must not be asked in a loop.
             self._stopping.wait(pause)
 
     def _read_stream(self) -> None:
@@ -102,12 +108,16 @@ class PodWatch:
             query["labelSelector"] = self._selector
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         self._stream = self._api.watch(path, query, silence=SILENCE)
+        self.problem = ""
         if self._stopping.is_set():
             self._stream.stop()
         for kind, item in self._stream:
             self._take(kind, item)
 
     def _take(self, kind: str, item: Json) -> None:
+        if not isinstance(item, dict):
+            message = f"the watch sent an event whose object is none: {item!r}"[:200]
+            raise KubernetesOdd(message)
         if kind == "ERROR":
             code = int(item.get("code") or 0)
             message = str(item.get("message", "the watch failed"))

@@ -59,6 +59,8 @@ def not_matched(pod: LivePod, owner: WorkloadRef | None, policy: Policy, policie
     )
     if found is None:
         return Veto(Reason.NOT_MATCHED, f"no policy matches {owner or 'a pod without a workload'} and its labels")
+    if not found.enabled:
+        return Veto(Reason.NOT_MATCHED, f"its policy {found.name} is disabled")
     if found.name != policy.name:
         return Veto(Reason.NOT_MATCHED, f"it belongs to policy {found.name}, which comes first")
     return None

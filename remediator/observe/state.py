@@ -107,7 +107,8 @@ class State:
     def recorded(self, ledger: Ledger, budget_left: int) -> None:
         """The journal as last known."""
         with self._lock:
-            self._now = replace(self._now, ledger=ledger, budget_left=budget_left)
+            if self._now.leading:
+                self._now = replace(self._now, ledger=ledger, budget_left=budget_left)
 
     def holds(self, gate: Gate, *, active: bool) -> None:
         """Whether a gate holds all action; since when is kept."""

@@ -173,6 +173,7 @@ def exposed() -> dict[str, set[str]]:
     """The metrics of the program by the names that they have on the wire, with what their kind is."""
     state = State(clock=lambda: 0.0)
     state.reloaded(ok=True)
+    state.led(leading=True)
     state.recorded(Ledger(), 1)
     families = Metrics(state).registry.collect()
     ours = [family for family in families if family.name.startswith("remediator_")]

@@ -267,7 +267,7 @@ def test_a_term_that_is_over_writes_nothing(cluster: Cluster) -> None:
     """``close`` refuses everything that comes later, though the lease may still be ours."""
     held = journal(cluster)
     held.current()
-    held.close()
+    held.close(timeout=1)
     before = cluster.ledger
     with pytest.raises(NotLeader, match="term is over"):
         held.update(intent(record()))

@@ -161,8 +161,9 @@ def test_trouble_is_no_reason_to_stop(server: Server, watch: PodWatch, trouble: 
 def test_a_server_that_closes_at_once_is_not_asked_in_a_loop(
     server: Server, api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is a pause also after a stream that ended well."""
-    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.1)
+    """There is a pause, and a longer one each time, also after a stream that ended well."""
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.03)
+    monkeypatch.setattr(module, "_LONGEST_PAUSE", 1.0)
     server.answer = Script(*[b""] * 1000)
     started = time.monotonic()
     with PodWatch(api, Pods(api), namespace="shop", selector="", version="40"):

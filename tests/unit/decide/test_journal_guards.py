@@ -97,11 +97,15 @@ def test_what_the_query_could_not_see_is_checked(mine: Policy, matched: bool) ->
 
 def test_a_pod_belongs_to_the_first_policy_that_matches() -> None:
     """A pod of an earlier policy is left to that one, also where it is disabled."""
-    for first in (named("first"), policy(name="first", enabled=False)):
+    for first, words in (
+        (named("first"), "it belongs to policy first, which comes first"),
+        (policy(name="first", enabled=False), "its policy first is disabled"),
+    ):
         second = named("second")
         found = vetoes(by=second, file=policies(first, second))
-        assert found == {Reason.NOT_MATCHED: "it belongs to policy first, which comes first"}
-        assert Reason.NOT_MATCHED not in vetoes(by=first, file=policies(first, second))
+        assert found == {Reason.NOT_MATCHED: words}
+        own = vetoes(by=first, file=policies(first, second))
+        assert (Reason.NOT_MATCHED in own) is not first.enabled, "what a disabled policy began is not carried out"
 
 
 def test_a_pod_without_a_workload_matches_no_policy_for_workloads() -> None:

@@ -1,0 +1,165 @@
+"""Beginning, adopting and carrying out, with a cluster that says what the test wants and threads that meet badly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remediator.act.examine import Go, Judged, Vetoed
+from remediator.act.remediations import Begun, Remediations
+from remediator.act.transaction import Means
+from remediator.cluster.removal import Answer, Taken
+from remediator.errors import NotLeader
+from remediator.model.measures import Veto
+from remediator.model.remediations import Ledger, Remediation
+from remediator.model.vocabulary import Outcome, Reason
+from tests.unit import make
+from tests.unit.act.fakes import Cluster, Leader, journal
+
+NO = Vetoed((Veto(Reason.ROLLOUT_IN_PROGRESS, "for a moment"),))
+
+
+@dataclass
+class World:
+    """What the transaction meets: the guards' words, the API server's answers, and a clock that pauses move on."""
+
+    guarded: Callable[[], Go | Vetoed]
+    answers: list[Taken] = field(default_factory=list)
+    present: bool = True
+    now: float = make.NOW
+    evicted: list[float] = field(default_factory=list)
+    settled: list[Remediation] = field(default_factory=list)
+
+    def evict(self, **_: object) -> Taken:
+        """One request."""
+        self.evicted.append(self.now)
+        return self.answers.pop(0)
+
+    def pause(self, seconds: float) -> bool:
+        """Time goes by; nobody is stopping."""
+        self.now += max(seconds, 0.0)
+        return False
+
+
+def remediations(world: World, cluster: Cluster) -> Remediations:
+    """The supervisor in that world, with a real journal."""
+    judged = Judged(make.pod(), make.breach())
+    voice = SimpleNamespace(step=lambda *_, **__: None, settled=world.settled.append)
+    parts: Any = {
+        "api": None,
+        "pods": SimpleNamespace(read=lambda *_: make.pod() if world.present else None),
+        "owners": SimpleNamespace(read=lambda *_: None),
+        "removal": SimpleNamespace(evict=world.evict, pause=0.0),
+        "journal": journal(cluster, Leader(cluster, "me")),
+        "examination": SimpleNamespace(
+            judged=lambda *_, names, **__: dict.fromkeys(names, judged), guarded=lambda *_, **__: world.guarded()
+        ),
+        "voice": voice,
+    }
+    means = Means(
+        **parts,
+        clock=lambda: world.now,
+        pause=world.pause,
+        policies=lambda: make.policies(make.policy()),
+        sample_interval=15,
+        late=90.0,
+    )
+    return Remediations(means, failed=lambda _record, error: pytest.fail(str(error)))
+
+
+def begin(supervisor: Remediations) -> Remediation:
+    """A record that has begun."""
+    begun = supervisor.begin(Go(make.pod(), make.workload()), make.breach(), policy=make.policy())
+    assert isinstance(begun, Begun)
+    return begun.record
+
+
+def test_a_record_that_is_settled_while_it_is_adopted_is_not_run_again() -> None:
+    """The adopter reads the journal, the record's own thread settles it, the adopter goes on: nothing is taken."""
+    cluster = Cluster()
+    looking, go_on = threading.Event(), threading.Event()
+
+    def guarded() -> Vetoed:
+        looking.set()
+        go_on.wait(5)
+        return NO
+
+    world = World(guarded)
+    supervisor = remediations(world, cluster)
+    begin(supervisor)
+    assert looking.wait(5)
+    held = supervisor._means.journal
+    real = held.current
+
+    def current() -> Ledger:
+        found = real()
+        if threading.current_thread() is threading.main_thread() and not go_on.is_set():
+            go_on.set()
+            supervisor.join(5)
+        return found
+
+    held.current = current  # type: ignore[method-assign]
+    assert supervisor.adopt() == 0
+    assert world.evicted == []
+    assert [record.outcome for record in world.settled] == [Outcome.CALLED_OFF]
+
+
+def test_a_late_request_is_waited_for_from_when_it_was_sent() -> None:
+    """Three answers are lost, each after long looks: the record is dropped only when the last can't arrive any more."""
+    cluster = Cluster()
+    world = World(lambda: Go(make.pod(), make.workload()), answers=[Taken(Answer.UNKNOWN)] * 3)
+    slow = world.guarded
+
+    def guarded() -> Go | Vetoed:
+        world.now += 60
+        return slow()
+
+    world.guarded = guarded
+    supervisor = remediations(world, cluster)
+    begin(supervisor)
+    supervisor.join(5)
+    (record,) = world.settled
+    assert len(world.evicted) == 3
+    assert record.outcome is Outcome.CALLED_OFF
+    assert record.settled_at is not None
+    assert record.settled_at - world.evicted[-1] >= 90
+
+
+def test_a_pod_that_goes_by_a_late_request_is_ours() -> None:
+    """Nothing was answered, and the pod is gone: the record goes on as taken, and is not given back."""
+    cluster = Cluster()
+    world = World(lambda: Go(make.pod(), make.workload()), answers=[Taken(Answer.UNKNOWN)] * 3)
+
+    def gone_in_the_end(seconds: float) -> bool:
+        world.now += max(seconds, 0.0)
+        world.present = not (len(world.evicted) == 3 and world.now > world.evicted[-1] + 10)
+        return False
+
+    world.pause = gone_in_the_end  # type: ignore[method-assign]
+    supervisor = remediations(world, cluster)
+    begin(supervisor)
+    supervisor.join(5)
+    (record,) = world.settled
+    assert record.outcome is Outcome.OWNER_GONE, "the fake cluster has no owner; what counts is that it was taken"
+    assert record.taken_at is not None
+    assert [act.spends for act in cluster.ledger.acts] == [True]
+
+
+def test_a_thread_of_an_ended_term_can_not_depose_the_next_one() -> None:
+    """The old journal of the same process is closed: it refuses, and the new term leads on."""
+    cluster = Cluster()
+    leader = Leader(cluster, "me")
+    old = journal(cluster, leader)
+    old.current()
+    old.close(timeout=1)
+    journal(cluster, leader).current()
+    with pytest.raises(NotLeader, match="our term is over"):
+        old.refresh()
+    with pytest.raises(NotLeader, match="our term is over"):
+        old.update(lambda ledger: ledger.__class__())
+    assert leader.leading
