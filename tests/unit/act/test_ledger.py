@@ -207,6 +207,17 @@ def test_no_cooldown_is_forgotten(steps: list[tuple[str, str, int, int, Outcome]
         assert all(act.settled_at is None or act.settled_at > now - 24 * HOUR for act in held.acts), "it is bounded"
 
 
+def test_history_gives_way() -> None:
+    """The oldest tenth of what is settled, one at least; what is in flight and what was spent stay."""
+    held = full(replicas=3, breakers=2)
+    less = changes.shorter(held)
+    assert less.settled == held.settled[20:]
+    assert replace(less, settled=held.settled) == held
+    for _ in range(100):
+        less = changes.shorter(less)
+    assert less.settled == ()
+
+
 def test_acts_leave_after_a_day() -> None:
     """No cooldown and no window of a budget is longer than a day."""
     early = ended(Outcome.REPLACED, id="early", at=NOW)

@@ -235,6 +235,17 @@ def test_peers_of_another_template_from_before_are_no_rollout() -> None:
     assert outcome(assess(record(), workload=workload(), pods=mixed, claimed=frozenset(), now=NOW)) is Outcome.REPLACED
 
 
+def test_all_pods_of_another_template_end_the_wait() -> None:
+    """Rolled back meanwhile: as many as are wanted are there, and the one of ours will not come."""
+    other = OwnerReference("apps/v1", "ReplicaSet", "web-6666", "rs-other")
+    there = by_uid(*peers(3, controller=other))
+    one = replace(record(), baseline=replace(record().baseline, pods=frozenset({UID, *there})))
+    found = assess(one, workload=workload(), pods=there, claimed=frozenset(), now=NOW)
+    assert outcome(found) is Outcome.ROLLED_OUT
+    fewer = by_uid(*peers(2, controller=other))
+    assert outcome(assess(one, workload=workload(), pods=fewer, claimed=frozenset(), now=NOW)) is None
+
+
 def test_an_owner_that_is_gone_ends_the_wait() -> None:
     """Its pods will not come back, whatever is there still."""
     assert outcome(now_is(old(), gone=True)) is Outcome.OWNER_GONE

@@ -219,6 +219,44 @@ def test_a_renewal_that_fails_once_is_tried_again_soon(leases: FakeLeases) -> No
     assert me.elector.leading
 
 
+def test_who_does_not_move_does_not_renew(leases: FakeLeases) -> None:
+    """A leader in name keeps others from leading: it steps down before its Lease ends."""
+    me = Candidate(leases)
+    me.turn()
+    start, writes = leases.clock.now, leases.writes
+    me.moving = False
+    while me.changes[-1][0] and leases.clock.now < start + 100:
+        leases.clock.now += me.turn()
+    assert leases.clock.now <= start + DURATION
+    assert leases.writes == writes
+    assert not may_write(me, 0)
+    assert "does not move" in me.changes[-1][1]
+
+
+def test_a_pause_that_ends_in_time_is_none(leases: FakeLeases) -> None:
+    """Ten seconds without a move, and it goes on."""
+    me = Candidate(leases)
+    me.turn()
+    me.moving = False
+    me.turns(10)
+    me.moving = True
+    me.turns(30)
+    assert me.elector.leading
+    assert me.changes == [(True, "holds the lease remediator")]
+
+
+def test_a_turn_without_an_end_is_seen(leases: FakeLeases) -> None:
+    """A request that no time-out ends holds the loop; its owner can tell by the clock."""
+    me = Candidate(leases)
+    me.turn()
+    leases.clock.now += DURATION
+    assert not me.elector.stuck
+    leases.clock.now += 1
+    assert me.elector.stuck
+    me.turn()
+    assert not me.elector.stuck
+
+
 # Losing it
 
 

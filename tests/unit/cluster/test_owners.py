@@ -69,6 +69,16 @@ def test_who_controls_a_replicaset_is_asked_once(owners: Owners, server: Server)
     assert len(server.requests) == 1
 
 
+def test_a_replicaset_that_was_adopted_is_asked_about_anew(owners: Owners, objects: Objects) -> None:
+    """Orphaned, and adopted by a new Deployment: what is decided on is not what was true once."""
+    assert owners.workload_of(parse_pod(pod_object())) == DEPLOYMENT
+    objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["ownerReferences"][0]["uid"] = "new"
+    for fresh in (True, False):
+        found = owners.workload_of(parse_pod(pod_object()), fresh=fresh)
+        assert found is not None
+        assert found.uid == "new"
+
+
 def test_a_pod_without_a_controller_has_no_workload(owners: Owners, server: Server) -> None:
     """Nobody is asked."""
     assert owners.workload_of(pod(controller=None)) is None
@@ -153,6 +163,7 @@ def set_to(*path: str, value: object) -> Callable[[Json], None]:
         (set_to("status", "updatedReplicas", value=1), "1 of 3 replicas have the newest template"),
         (set_to("status", "updatedReplicas", value=None), "0 of 3 replicas have the newest template"),
         (set_to("status", "updatedReplicas", value=4), "4 of 3 replicas have the newest template"),
+        (set_to("status", "replicas", value=4), "1 pods of an older template are still there"),
         (set_to("spec", "paused", value=True), ""),
         (set_to("spec", "replicas", value=3), ""),
     ],

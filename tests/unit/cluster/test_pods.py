@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.cluster.pods import parse_memory, parse_pod, parse_time
+from remediator.cluster.pods import parse_memory, parse_pod, parse_time, pod_path
 from remediator.errors import KubernetesOdd
 from remediator.model.pods import Container, LivePod, OwnerReference
 from tests.unit.cluster.objects import UID, Json, pod_object
@@ -167,6 +168,16 @@ def test_a_pod_that_has_just_been_made() -> None:
     found = parse_pod(pod)
     assert (found.phase, found.node, found.ready_since) == ("", "", None)
     assert not any(one.running for one in found.containers)
+
+
+@pytest.mark.parametrize("name", ["../secrets/x", "a/b", "a?watch=1", "a#b", "..", "a b", "%2e%2e", "\u00e9"])
+def test_a_name_is_one_part_of_a_path(name: str) -> None:
+    """It comes from a label in Prometheus, and must not lead to any other object."""
+    path = pod_path("shop", name)
+    assert path.startswith("/api/v1/namespaces/shop/pods/")
+    part = path.removeprefix("/api/v1/namespaces/shop/pods/")
+    assert unquote(part) == name
+    assert not set(part) & set("/?# ")
 
 
 NEEDED = [

@@ -9,6 +9,7 @@ import pytest
 from remediator.cluster.api import READ_TIMEOUT, ApiServer
 from remediator.cluster.removal import Answer, Removal, Taken, understand
 from remediator.errors import NotLeader, Status
+from tests.unit.cluster.leases import Clock
 from tests.unit.cluster.objects import UID, status_object
 from tests.unit.servers import Connection, Request, Server, always, http
 
@@ -147,6 +148,32 @@ def test_how_long_to_wait_is_kept(server: Server, api: ApiServer, fence: Fence, 
     """``Retry-After`` slows down what comes next; this request is over."""
     server.answer = always(http(code, status_object(code), retry_after="7"))
     assert evict(api, fence).retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [
+        (429, {"retry_after": "7"}, 7.0),
+        (503, {}, 5.0),
+        (503, {"retry_after": "0"}, 0.0),
+        (429, {"retry_after": "3600"}, 30.0),
+        (409, {}, 0.0),
+        (500, {"retry_after": "7"}, 0.0),
+        (404, {"retry_after": "7"}, 0.0),
+    ],
+)
+def test_an_overloaded_server_is_left_in_peace(
+    server: Server, api: ApiServer, status: int, headers: dict[str, str], pause: float
+) -> None:
+    """For as long as it says, half a minute at most; it holds for whoever evicts next, and passes."""
+    clock = Clock()
+    removal = Removal(api, fence=lambda _: None, monotonic=clock)
+    server.answer = always(http(status, status_object(status), **headers))
+    assert removal.pause == 0.0
+    removal.evict(namespace="shop", name="web-0", uid=UID, resource_version="1")
+    assert removal.pause == pause
+    clock.now += pause + 1
+    assert removal.pause == 0.0
 
 
 @pytest.mark.parametrize("code", range(300, 600))

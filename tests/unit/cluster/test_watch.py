@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -56,10 +57,19 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def watch(api: ApiServer) -> Iterator[PodWatch]:
-    """A watch from version 40 on."""
-    with PodWatch(api, Pods(api), namespace="shop", selector="app in (web)", version="40") as running:
-        yield running
+def follow(server: Server, api: ApiServer) -> Iterator[Callable[[Script], PodWatch]]:
+    """Starts a watch from version 40 on, of a server that answers by a script."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: Script) -> PodWatch:
+            server.answer = script
+            watch = PodWatch(api, Pods(api), namespace="shop", selector="app in (web)", version="40")
+            return stack.enter_context(watch)
+
+        yield start
+
+
+Follow = Callable[[Script], PodWatch]
 
 
 def changes(watch: PodWatch, count: int) -> list[Change]:
@@ -125,13 +135,13 @@ def test_without_a_selector_all_pods_of_the_namespace_are_watched(server: Server
     assert "labelSelector" not in watches(server)[0]
 
 
-def test_a_watch_that_ends_goes_on_where_it_was(server: Server, watch: PodWatch) -> None:
+def test_a_watch_that_ends_goes_on_where_it_was(server: Server, follow: Follow) -> None:
     """From the last event or bookmark, without a new list."""
     script = Script(
         line("ADDED", pod_object(uid="a", resourceVersion="41")) + bookmark("45"),
         line("ADDED", pod_object(uid="b", resourceVersion="46")),
     )
-    server.answer = script
+    watch = follow(script)
     assert len(changes(watch, 2)) == 2
     wait_for(server, 3)
     assert [query["resourceVersion"] for query in watches(server)][-2:] == ["45", "46"]
@@ -139,20 +149,20 @@ def test_a_watch_that_ends_goes_on_where_it_was(server: Server, watch: PodWatch)
 
 
 @pytest.mark.parametrize("gone", [410, line("ERROR", status_object(410, "too old resource version"))])
-def test_a_version_that_is_too_old_is_listed_anew(server: Server, watch: PodWatch, gone: int | bytes) -> None:
+def test_a_version_that_is_too_old_is_listed_anew(server: Server, follow: Follow, gone: int | bytes) -> None:
     """As a refusal and as an event: all pods as they are, and a watch from there."""
     script = Script(gone, line("ADDED", pod_object(uid="after", resourceVersion="501")))
-    server.answer = script
+    watch = follow(script)
     found = changes(watch, 2)
     assert names(found[-2:]) == [("Listed", "listed"), ("Seen", "after")]
     assert "500" in [query["resourceVersion"] for query in watches(server)]
 
 
 @pytest.mark.parametrize("trouble", [500, 503, 429, 403, line("ERROR", status_object(500)), b"?\n", b""])
-def test_trouble_is_no_reason_to_stop(server: Server, watch: PodWatch, trouble: int | bytes) -> None:
+def test_trouble_is_no_reason_to_stop(server: Server, follow: Follow, trouble: int | bytes) -> None:
     """It is asked again, from the same version, with a pause."""
     script = Script(trouble, trouble, line("ADDED", pod_object(uid="a")))
-    server.answer = script
+    watch = follow(script)
     assert names(changes(watch, 1)) == [("Seen", "a")]
     assert script.lists == 0
     assert {query["resourceVersion"] for query in watches(server)[:2]} == {"40"}
@@ -171,19 +181,35 @@ def test_a_server_that_closes_at_once_is_not_asked_in_a_loop(
         assert time.monotonic() - started > 0.25
 
 
-def test_no_change_is_none(server: Server, watch: PodWatch) -> None:
+def test_no_change_is_none(follow: Follow) -> None:
     """Whoever waits gets on with other things after that many seconds."""
-    server.answer = Script()
+    watch = follow(Script())
     started = time.monotonic()
     assert watch.next(0.05) is None
     assert watch.next(-1) is None
     assert time.monotonic() - started < 1
 
 
-def test_an_odd_pod_is_not_taken_for_one(server: Server, watch: PodWatch) -> None:
+@pytest.mark.parametrize(
+    "odd", [line("ADDED", {"metadata": {"name": "x"}}), b'{"type":"ADDED","object":"x"}\n', b"{}\n"]
+)
+def test_an_odd_pod_is_not_taken_for_one(follow: Follow, odd: bytes) -> None:
     """An event that can't be understood is a reason to connect again."""
-    server.answer = Script(line("ADDED", {"metadata": {"name": "x"}}), line("ADDED", pod_object(uid="a")))
+    watch = follow(Script(odd, line("ADDED", pod_object(uid="a"))))
     assert names(changes(watch, 1)) == [("Seen", "a")]
+
+
+def test_why_no_stream_is_up_is_known(server: Server, follow: Follow) -> None:
+    """In the server's own words while it refuses, and empty once one is up."""
+    script = Script(*[403] * 1000)
+    watch = follow(script)
+    wait_for(server, 2)
+    assert watch.problem == "the API server answered 403: no"
+    script.watches.clear()
+    end = time.monotonic() + 2
+    while watch.problem and time.monotonic() < end:
+        time.sleep(0.005)
+    assert watch.problem == ""
 
 
 def test_leaving_ends_it_at_once(server: Server, api: ApiServer) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from remediator.decide import about_workload
 from remediator.decide.workload import workload_not_ready
-from remediator.model.pods import LivePod
+from remediator.model.pods import LivePod, OwnerReference
 from remediator.model.remediations import Ledger, Remediation
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Reason
@@ -63,6 +63,16 @@ def test_a_rollout_is_waited_for() -> None:
     """What is being rolled out is in the sentence."""
     found = reasons(of=workload(rollout="1 of 3 replicas have the newest template"))
     assert found == {Reason.ROLLOUT_IN_PROGRESS: "Deployment/web: 1 of 3 replicas have the newest template"}
+
+
+def test_pods_of_two_templates_are_a_rollout() -> None:
+    """Whatever the owner says of itself; what has ended is left from before and is none."""
+    other = OwnerReference("apps/v1", "ReplicaSet", "web-6666", "rs-other")
+    mixed = workload(pods=(pod(), *peers(1), *peers(2, controller=other)[1:]))
+    found = reasons(of=mixed)
+    assert found == {Reason.ROLLOUT_IN_PROGRESS: "Deployment/web has pods of several templates: web-5d4f, web-6666"}
+    ended = workload(pods=(pod(), *peers(2), pod(uid="x", controller=other, phase="Failed")))
+    assert reasons(of=ended) == {}
 
 
 # Not ready

@@ -247,6 +247,13 @@ def test_a_window_with_a_hole_proves_nothing(ago: Sequence[float], expected: Rea
     assert reason(verdict(series(at(*ago)))) is expected
 
 
+def test_two_samples_prove_nothing_however_short_the_window() -> None:
+    """Whole by their times, and still no more than two looks."""
+    short = policy(for_seconds=60)
+    assert reason(verdict(series(at(60, 0)), policy=short)) is Reason.SAMPLE_GAP
+    assert reason(verdict(series(at(60, 30, 0)), policy=short)) is None
+
+
 @pytest.mark.parametrize("interval", [5, 15, 30, 60])
 @pytest.mark.parametrize("offset", [0, 1, 15, 30, 59, 60, 61, 63, 65, 66])
 def test_closed_and_left_open_ranges_give_the_same_verdict(interval: int, offset: int) -> None:

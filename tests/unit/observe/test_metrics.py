@@ -146,6 +146,15 @@ def test_who_does_not_lead_shows_nothing_of_the_journal(state: State, metrics: M
     assert value(metrics, "hold_active", gate="paused") == 0
 
 
+def test_what_is_known_of_the_journal_after_a_term_is_not_shown(state: State, metrics: Metrics) -> None:
+    """An evaluation that ends late must not bring it back."""
+    everything(state, metrics)
+    state.led(leading=False)
+    state.recorded(Ledger(in_flight={"a": record()}), 5)
+    assert value(metrics, "budget_remaining") is None
+    assert value(metrics, "remediations_in_flight") is None
+
+
 def test_a_closed_breaker_has_no_series(state: State, metrics: Metrics) -> None:
     """It is not shown as 0 for ever."""
     everything(state, metrics)
