@@ -283,3 +283,18 @@ def test_a_broken_reload_changes_nothing(cluster: Cluster, namespace: str, start
     seen = len(daemon.events("evaluation"))
     daemon.wait_for("evaluation", count=seen + 3)
     assert "policy: ok" in daemon.ready()
+
+
+def test_a_watch_that_is_forbidden_is_said_and_bridged(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path
+) -> None:
+    """Without the right to watch, the pods are listed now and then: the record ends as replaced."""
+    cluster.api.create(workloads.deployment("web", namespace, replicas=2, memory=OVER))
+    cluster.ready_pods(namespace, 2)
+    forbidden = answer(403, reason="Forbidden", kind="pods", message="cannot watch pods")
+    api.fault = lambda request: forbidden if "watch=1" in request.path else None
+    daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="5m"), kubeconfig=kubeconfig)
+    (settled,) = daemon.wait_for("remediation settled")
+    assert settled["outcome"] == "replaced"
+    waiting = [line["words"] for line in daemon.events("remediation waiting")]
+    assert any("cannot watch pods" in words for words in waiting)

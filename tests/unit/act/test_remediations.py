@@ -14,12 +14,12 @@ from remediator.act.examine import Go, Judged, Vetoed
 from remediator.act.remediations import Begun, Remediations
 from remediator.act.transaction import Means
 from remediator.cluster.removal import Answer, Taken
-from remediator.errors import NotLeader
+from remediator.errors import JournalMissing, NotLeader
 from remediator.model.measures import Veto
 from remediator.model.remediations import Ledger, Remediation
 from remediator.model.vocabulary import Outcome, Reason
 from tests.unit import make
-from tests.unit.act.fakes import Cluster, Leader, journal
+from tests.unit.act.fakes import Cluster, Leader, intent, journal
 
 NO = Vetoed((Veto(Reason.ROLLOUT_IN_PROGRESS, "for a moment"),))
 
@@ -163,3 +163,27 @@ def test_a_thread_of_an_ended_term_can_not_depose_the_next_one() -> None:
     with pytest.raises(NotLeader, match="our term is over"):
         old.update(lambda ledger: ledger.__class__())
     assert leader.leading
+
+
+def test_a_record_that_can_not_be_adopted_now_is_adopted_later() -> None:
+    """The journal fails between the reservation and the start: the reservation is given up."""
+    cluster = Cluster()
+    left = make.record(taken_at=None)
+    journal(cluster, Leader(cluster, "before")).update(intent(left))
+    world = World(lambda: NO, present=False)
+    supervisor = remediations(world, cluster)
+    held = supervisor._means.journal
+    real, asked = held.current, iter([False, True, False, False, False, False, False, False])
+
+    def current() -> Ledger:
+        if next(asked, False):
+            message = "for a moment"
+            raise JournalMissing(message)
+        return real()
+
+    held.current = current  # type: ignore[method-assign]
+    with pytest.raises(JournalMissing):
+        supervisor.adopt()
+    assert supervisor.adopt() == 1
+    supervisor.join(5)
+    assert [record.id for record in world.settled] == [left.id]
