@@ -16,6 +16,7 @@ from tests.rig.proxy import Proxy
 
 Json = dict[str, Any]
 StartDaemon = Callable[..., Daemon]
+RBAC = Path(__file__).resolve().parents[2] / "deploy" / "rbac.yaml"
 
 
 def policy_file(namespace: str, *, safety: Json | None = None, for_: str = "5s", **fields: object) -> Json:
@@ -44,33 +45,9 @@ def home(cluster: Cluster) -> Iterator[str]:
 
 
 def rights(cluster: Cluster, home: str) -> None:
-    """The service account ``remediator``, and its rights."""
-    cluster.service_account(
-        home,
-        "remediator",
-        rules=[
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
-            {
-                "apiGroups": ["coordination.k8s.io"],
-                "resources": ["leases"],
-                "resourceNames": ["remediator"],
-                "verbs": ["get", "update"],
-            },
-            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-            {
-                "apiGroups": [""],
-                "resources": ["configmaps"],
-                "resourceNames": ["remediator-journal"],
-                "verbs": ["get", "update"],
-            },
-        ],
-        cluster_rules=[
-            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-            {"apiGroups": ["apps"], "resources": ["replicasets", "deployments"], "verbs": ["get"]},
-            {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list"]},
-            {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
-        ],
-    )
+    """The service account ``remediator``, with the rules of deploy/rbac.yaml and no others."""
+    rules = {item["kind"]: item.get("rules") for item in yaml.safe_load_all(RBAC.read_text("utf-8"))}
+    cluster.service_account(home, "remediator", rules=rules["Role"], cluster_rules=rules["ClusterRole"])
 
 
 @pytest.fixture
