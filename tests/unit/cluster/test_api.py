@@ -22,7 +22,7 @@ POD = "/api/v1/namespaces/shop/pods/web-0"
 
 def delete(api: ApiServer) -> object:
     """A write that must never be sent twice."""
-    return api.write("delete", "DELETE", POD, {"kind": "DeleteOptions"}, timeout=0.5)
+    return api.write("delete", "DELETE", POD, {"kind": "DeleteOptions"}, timeout=module.READ_TIMEOUT)
 
 
 def get(api: ApiServer) -> object:
@@ -39,12 +39,12 @@ ALL = pytest.mark.parametrize("call", [delete, get, listed])
 Call = Callable[[ApiServer], object]
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads give up after half a second."""
-    monkeypatch.setattr(module, "READ_TIMEOUT", 0.5)
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads give up after a moment."""
+    monkeypatch.setattr(module, "READ_TIMEOUT", 0.4)
     defaults = dict(ApiServer._json.__kwdefaults__ or {})
-    monkeypatch.setattr(ApiServer._json, "__kwdefaults__", {**defaults, "timeout": 0.5})
+    monkeypatch.setattr(ApiServer._json, "__kwdefaults__", {**defaults, "timeout": 0.4})
 
 
 # Requests
@@ -124,6 +124,7 @@ def no_http(_request: Request, _connection: Connection) -> bytes:
 
 @ALL
 @pytest.mark.parametrize("fault", [cut, close, half, hang, drip_body, no_http])
+@pytest.mark.usefixtures("hasty")
 def test_a_request_without_an_answer_is_sent_once(
     server: Server, api: ApiServer, told: Told, call: Call, fault: Answer
 ) -> None:
@@ -132,7 +133,7 @@ def test_a_request_without_an_answer_is_sent_once(
     started = time.monotonic()
     with pytest.raises(KubernetesUnreachable) as caught:
         call(api)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 4
     assert len(server.requests) == 1
     assert server.connections == 1
     text = str(caught.value)
@@ -229,7 +230,7 @@ def test_a_server_that_is_away_is_named(tmp_path: Path, kubeconfig: Path, server
     started = time.monotonic()
     with pytest.raises(KubernetesUnreachable, match=url):
         get(ApiServer(connect(kubeconfig), observe=told))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 4
 
 
 def test_a_connection_that_was_closed_meanwhile_is_no_error(server: Server, api: ApiServer) -> None:
@@ -257,6 +258,7 @@ def test_every_failure_is_a_kubernetes_error(server: Server, api: ApiServer) -> 
             get(api)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_the_token_is_never_told(server: Server, api: ApiServer, told: Told, caplog: pytest.LogCaptureFixture) -> None:
     """Not in an error, not in a log at debug level, not in what is observed."""
     caplog.set_level(logging.DEBUG)
@@ -350,7 +352,7 @@ def test_a_watch_can_be_stopped_from_outside(server: Server, api: ApiServer) -> 
     started = time.monotonic()
     for _ in stream:
         stream.stop()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     stream.stop()
 
 

@@ -73,9 +73,9 @@ Follow = Callable[[Script], PodWatch]
 
 
 def changes(watch: PodWatch, count: int) -> list[Change]:
-    """So many changes; fewer only after two seconds."""
+    """So many changes; fewer only after ten seconds."""
     found: list[Change] = []
-    end = time.monotonic() + 2
+    end = time.monotonic() + 10
     while len(found) < count and time.monotonic() < end:
         change = watch.next(0.05)
         if change is not None:
@@ -101,7 +101,7 @@ def names(some: list[Change]) -> list[tuple[str, str]]:
 
 def wait_for(server: Server, count: int) -> None:
     """Until there have been so many watches."""
-    end = time.monotonic() + 2
+    end = time.monotonic() + 10
     while len(watches(server)) < count and time.monotonic() < end:
         time.sleep(0.005)
     assert len(watches(server)) >= count
@@ -187,7 +187,7 @@ def test_no_change_is_none(follow: Follow) -> None:
     started = time.monotonic()
     assert watch.next(0.05) is None
     assert watch.next(-1) is None
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_why_no_stream_is_up_is_known(server: Server, follow: Follow) -> None:
     wait_for(server, 2)
     assert watch.problem == "the API server answered 403: no"
     script.watches.clear()
-    end = time.monotonic() + 2
+    end = time.monotonic() + 10
     while watch.problem and time.monotonic() < end:
         time.sleep(0.005)
     assert watch.problem == ""
@@ -218,6 +218,6 @@ def test_leaving_ends_it_at_once(server: Server, api: ApiServer) -> None:
     started = time.monotonic()
     with PodWatch(api, Pods(api), namespace="shop", selector="", version="40") as watch:
         wait_for(server, 1)
-    watch._thread.join(2)
+    watch._thread.join(10)
     assert not watch._thread.is_alive()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
