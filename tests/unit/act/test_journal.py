@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from remediator.errors import (
 )
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Outcome
+from remediator.model.workloads import WorkloadRef
 from tests.unit.act.fakes import NAME, Cluster, Leader, end, intent, journal
 from tests.unit.act.strategies import ledgers
 from tests.unit.make import NOW, breach, record
@@ -215,6 +217,33 @@ def test_somebody_who_writes_all_the_time_ends_the_try(cluster: Cluster) -> None
     with pytest.raises(KubernetesUnreachable, match="all the time"):
         held.update(intent(record()))
     assert 40 < len(cluster.faults) < 50
+
+
+def test_many_threads_write_one_journal(cluster: Cluster) -> None:
+    """Each remediation has a thread of its own: all that was acknowledged to any of them is there once."""
+    held = journal(cluster)
+    held.current()
+    cluster.faults = ["lost", "conflict", "missed", "odd", "conflict"] * 8
+    acknowledged: list[str] = []
+
+    def work(thread: int) -> None:
+        for n in range(10):
+            one = record(id=f"{thread}-{n}", workload=WorkloadRef("Deployment", "n", f"{thread}", f"{thread}"))
+            held.update(intent(one), intent=True)
+            if n % 2:
+                held.update(end(one))
+            acknowledged.append(one.id)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    ledger = cluster.ledger
+    assert held.current() == ledger
+    there = [*ledger.in_flight, *(one.id for one in ledger.settled)]
+    assert sorted(there) == sorted(acknowledged) == sorted(f"{t}-{n}" for t in range(8) for n in range(10))
+    assert sorted(act.remediation_id for act in ledger.acts) == sorted(there)
 
 
 # Another leader
