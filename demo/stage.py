@@ -8,6 +8,7 @@ from typing import Any
 from remediator.model.vocabulary import Reason
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
+from tests.rig.daemon import create_account
 
 Json = dict[str, Any]
 
@@ -142,7 +143,7 @@ def set_stage(cluster: Cluster) -> Stage:
     """Creates everything, waits until all pods are Ready, and gives the leaking ones their head start."""
     for name in (NAMESPACE, HOME):
         _namespace(cluster, name)
-    _account(cluster)
+    create_account(cluster, HOME)
     cast = roles()
     for role in cast:
         for manifest in role.manifests:
@@ -166,29 +167,3 @@ def _namespace(cluster: Cluster, name: str) -> None:
     cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     # Until then the admission of service accounts refuses every pod.
     cluster.wait(lambda: cluster.api.find("serviceaccounts", name, "default"), 30, f"{name} has its default account")
-
-
-def _account(cluster: Cluster) -> None:
-    """The daemon's service account: what it needs for evicting pods of Deployments, and nothing else."""
-    leases, configmaps = (
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
-        {"apiGroups": [""], "resources": ["configmaps"]},
-    )
-    named = ["get", "update"]
-    cluster.service_account(
-        HOME,
-        HOME,
-        rules=[
-            # A create can't be bound to a name: there is none yet when it is authorized.
-            {**leases, "verbs": ["create"]},
-            {**leases, "resourceNames": [HOME], "verbs": named},
-            {**configmaps, "verbs": ["create"]},
-            {**configmaps, "resourceNames": [f"{HOME}-journal"], "verbs": named},
-        ],
-        cluster_rules=[
-            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-            {"apiGroups": ["apps"], "resources": ["replicasets", "deployments"], "verbs": ["get"]},
-            {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list"]},
-            {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
-        ],
-    )

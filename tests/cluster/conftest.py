@@ -11,12 +11,11 @@ import pytest
 import yaml
 
 from tests.rig.cluster import Cluster
-from tests.rig.daemon import Daemon
+from tests.rig.daemon import Daemon, create_account
 from tests.rig.proxy import Proxy
 
 Json = dict[str, Any]
 StartDaemon = Callable[..., Daemon]
-RBAC = Path(__file__).resolve().parents[2] / "deploy" / "rbac.yaml"
 
 
 def policy_file(namespace: str, *, safety: Json | None = None, for_: str = "5s", **fields: object) -> Json:
@@ -39,15 +38,9 @@ def policy_file(namespace: str, *, safety: Json | None = None, for_: str = "5s",
 def home(cluster: Cluster) -> Iterator[str]:
     """The daemon's own namespace, with a service account that may do what deploy/rbac.yaml allows."""
     name = cluster.namespace("home")
-    rights(cluster, name)
+    create_account(cluster, name)
     yield name
     cluster.api.delete("namespaces", None, name)
-
-
-def rights(cluster: Cluster, home: str) -> None:
-    """The service account ``remediator``, with the rules of deploy/rbac.yaml and no others."""
-    rules = {item["kind"]: item.get("rules") for item in yaml.safe_load_all(RBAC.read_text("utf-8"))}
-    cluster.service_account(home, "remediator", rules=rules["Role"], cluster_rules=rules["ClusterRole"])
 
 
 @pytest.fixture

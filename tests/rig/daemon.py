@@ -18,6 +18,7 @@ import orjson
 import requests
 import yaml
 
+from tests.rig.cluster import Cluster
 from tests.rig.processes import tethered
 
 Json = dict[str, Any]
@@ -29,6 +30,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def create_account(cluster: Cluster, namespace: str) -> None:
+    """The service account ``remediator`` of a namespace, with the rules of deploy/rbac.yaml and no others."""
+    documents = yaml.safe_load_all((_ROOT / "deploy" / "rbac.yaml").read_text("utf-8"))
+    rules = {document["kind"]: document.get("rules") for document in documents}
+    cluster.service_account(namespace, "remediator", rules=rules["Role"], cluster_rules=rules["ClusterRole"])
 
 
 class Daemon:
