@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from remediator.cluster.api import ApiServer, connect
+from remediator.cluster.api import ApiServer, Connection, connect
 from tests.unit.cluster.objects import list_of
 from tests.unit.servers import Server, always, http, serving
 
 TOKEN = "s3cr3t-t0ken"
+_NOTHING = always(http(200, list_of()))
 
 
 class Told:
@@ -33,22 +34,48 @@ def told() -> Told:
     return Told()
 
 
+@pytest.fixture(scope="session")
+def _shared() -> Iterator[Server]:
+    """One server for all tests that don't leave anything behind which still asks."""
+    with serving(_NOTHING) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _connection(_shared: Server, tmp_path_factory: pytest.TempPathFactory) -> Connection:
+    """A connection to it; reading a kubeconfig takes longer than a test."""
+    return connect(written(_shared.url, tmp_path_factory.mktemp("kube")))
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(_shared: Server) -> Server:
     """An API server that has nothing until it is told otherwise."""
-    with serving(always(http(200, list_of()))) as running:
+    _shared.answer, _shared.connections = _NOTHING, 0
+    _shared.requests = []
+    return _shared
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """One of the test's own, with which everything that asks it ends."""
+    with serving(_NOTHING) as running:
         yield running
 
 
 @pytest.fixture
 def kubeconfig(server: Server, tmp_path: Path) -> Path:
-    """How to reach it, with a token."""
-    file = tmp_path / "kubeconfig"
+    """How to reach the server, with a token."""
+    return written(server.url, tmp_path)
+
+
+def written(url: str, folder: Path) -> Path:
+    """A kubeconfig for that address."""
+    file = folder / "kubeconfig"
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "here",
-        "clusters": [{"name": "here", "cluster": {"server": server.url}}],
+        "clusters": [{"name": "here", "cluster": {"server": url}}],
         "users": [{"name": "me", "user": {"token": TOKEN}}],
         "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me", "namespace": "ops"}}],
     }
@@ -57,6 +84,6 @@ def kubeconfig(server: Server, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def api(kubeconfig: Path, told: Told) -> ApiServer:
-    """A client of it."""
-    return ApiServer(connect(kubeconfig), observe=told)
+def api(server: Server, _connection: Connection, told: Told) -> ApiServer:
+    """A client of the server."""
+    return ApiServer(_connection, observe=told)

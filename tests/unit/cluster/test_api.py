@@ -144,8 +144,13 @@ def test_a_request_without_an_answer_is_sent_once(
 
 
 @ALL
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504])
-@pytest.mark.parametrize("retry_after", [None, "0", "1"])
+@pytest.mark.parametrize(
+    ("status", "retry_after"),
+    [
+        *((status, None) for status in (400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504)),
+        *((status, seconds) for status in (413, 429, 503) for seconds in ("0", "1")),
+    ],
+)
 def test_a_refusal_is_an_answer_and_is_not_repeated(
     server: Server, api: ApiServer, told: Told, call: Call, status: int, retry_after: str | None
 ) -> None:

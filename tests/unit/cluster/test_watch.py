@@ -6,13 +6,15 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from remediator.cluster import watch as module
-from remediator.cluster.api import ApiServer
+from remediator.cluster.api import ApiServer, connect
 from remediator.cluster.pods import Pods
 from remediator.cluster.watch import Change, Gone, Listed, PodWatch, Seen
+from tests.unit.cluster.conftest import Told, written
 from tests.unit.cluster.objects import Json, list_of, pod_object, status_object
 from tests.unit.servers import Connection, Request, Server, http
 
@@ -54,6 +56,18 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of milliseconds."""
     monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.05)
+
+
+@pytest.fixture
+def server(own_server: Server) -> Server:
+    """A watch may ask once more after its test has ended."""
+    return own_server
+
+
+@pytest.fixture
+def api(server: Server, tmp_path: Path, told: Told) -> ApiServer:
+    """A client of that server."""
+    return ApiServer(connect(written(server.url, tmp_path)), observe=told)
 
 
 @pytest.fixture
