@@ -34,7 +34,7 @@ VERSION = 1
 UID_ANNOTATION = f"{ANNOTATIONS}/journal-uid"
 ROOM_FOR_INTENT = 700 * 1024
 """Bytes above which no new intent is accepted; what is in flight can still be settled below the API's 1 MiB."""
-_CONFLICT, _NOT_FOUND = 409, 404
+_CONFLICT, _NOT_FOUND, _SERVER_ERROR = 409, 404, 500
 _TRIES = 5
 
 
@@ -65,7 +65,13 @@ def decode(text: str | None) -> Ledger:
     if document.version != VERSION:
         message = f"the journal has version {document.version}, this program knows version {VERSION}"
         raise JournalUnreadable(message)
-    if missing := {field.name for field in fields(Ledger)} ^ set(orjson.loads(text)["ledger"]):
+    try:
+        # Stricter than the validation: NaN and infinity are no JSON.
+        written = set(orjson.loads(text)["ledger"])
+    except orjson.JSONDecodeError as exc:
+        message = f"the journal can't be read: {exc}"
+        raise JournalUnreadable(message) from exc
+    if missing := {field.name for field in fields(Ledger)} ^ written:
         message = f"the journal lacks, or has too many of, {', '.join(sorted(missing))}"
         raise JournalUnreadable(message)
     return document.ledger
@@ -140,6 +146,9 @@ class Journal:
         try:
             self._write(ledger, intent=intent)
         except KubernetesRefused as exc:
+            if exc.status.code >= _SERVER_ERROR:
+                # It may have been carried out all the same.
+                return self.refresh() == ledger
             if exc.status.code not in {_CONFLICT, _NOT_FOUND}:
                 self._trusted = True
                 raise

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 import urllib3
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
@@ -65,7 +66,7 @@ def connect(kubeconfig: Path | None) -> Connection:
             config.load_kube_config(path, client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
             _, context = config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]
             namespace = context["context"].get("namespace") or "default"
-    except (config.ConfigException, OSError, KeyError, TypeError, ValueError) as exc:
+    except (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as exc:
         source = "the pod's service account" if kubeconfig is None else f"kubeconfig {kubeconfig}"
         hint = "set --kubeconfig or REMEDIATOR_KUBECONFIG outside a cluster"
         message = f"can't reach a cluster by {source}: {exc}; {hint}"
@@ -93,8 +94,14 @@ class ApiServer:
         token = ""
         while True:
             page = self._json("list", "GET", path, query={**(query or {}), "limit": str(PAGE), **_continue(token)})
-            items.extend(page.get("items") or [])
-            metadata = page.get("metadata") or {}
+            found, metadata = page.get("items", ""), page.get("metadata")
+            # Go writes a list without elements as null.
+            found = [] if found is None else found
+            if not isinstance(found, list) or not isinstance(metadata, dict):
+                # An empty list that is none would be "no disruption budgets".
+                message = f"the API server's answer to {path} is no list"
+                raise KubernetesOdd(message)
+            items.extend(found)
             token = metadata.get("continue") or ""
             if not token:
                 return items, str(metadata.get("resourceVersion", ""))
@@ -180,7 +187,7 @@ class ApiServer:
                 redirect=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
             )
-        except (HTTPError, ApiException, OSError) as exc:
+        except (HTTPError, ApiException, config.ConfigException, OSError) as exc:
             message = f"the API server at {self._host} did not answer: {_brief(exc)}"
             raise KubernetesUnreachable(message) from exc
         return raw
@@ -276,7 +283,7 @@ def _refusal(response: urllib3.BaseHTTPResponse, content: bytes) -> KubernetesRe
 
 
 def _seconds(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() else None
 
 
 def _brief(exc: BaseException) -> str:

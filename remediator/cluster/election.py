@@ -154,7 +154,7 @@ class Elector:
     def _conflict(self) -> None:
         """Somebody wrote the Lease: perhaps took it, perhaps only annotated it."""
         try:
-            self._lease = self._leases.read()
+            self._seen(self._leases.read())
         except KubernetesError:
             # Not known: the next turn asks again, and the deadline goes on.
             return
@@ -163,10 +163,11 @@ class Elector:
 
     def _try(self) -> None:
         seen = self._leases.read()
+        self._seen(seen)
+        if not self._moving():
+            self._wait_for("the scheduler does not move, so this process does not lead")
+            return
         now = self._monotonic()
-        if seen is None or self._lease is None or seen.version != self._lease.version:
-            self._unchanged_since = now
-        self._lease = seen
         free = seen is None or not seen.holder or seen.holder == self.identity
         if not free and seen is not None and now - self._unchanged_since <= (seen.duration or self._duration):
             self._wait_for(f"the lease {self._leases.name} is held by {seen.holder}")
@@ -175,6 +176,12 @@ class Elector:
         self._leading = True
         self._waiting_for = ""
         self._on_change(True, f"holds the lease {self._leases.name}")  # noqa: FBT003  the callback's documented order
+
+    def _seen(self, lease: LeaseState | None) -> None:
+        """Take in the Lease as read; each change of it begins the wait for its end anew."""
+        if lease is None or self._lease is None or lease.version != self._lease.version:
+            self._unchanged_since = self._monotonic()
+        self._lease = lease
 
     def _write(self, holder: str, *, annotations: dict[str, str] | None) -> None:
         sent = self._monotonic()

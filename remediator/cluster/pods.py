@@ -52,8 +52,9 @@ def parse_pod(pod: Json) -> LivePod:
     """The API's pod, trimmed. Raises KubernetesOdd where it lacks what every pod has."""
     try:
         return _parse(pod)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        name = (pod.get("metadata") or {}).get("name", "?")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
+        metadata = pod.get("metadata")
+        name = metadata.get("name", "?") if isinstance(metadata, dict) else "?"
         message = f"pod {name}: the API server's object can't be understood: {exc!r}"
         raise KubernetesOdd(message) from exc
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from remediator.act import ledger as changes
 from remediator.act.journal import KEY, UID_ANNOTATION, decode, encode
+from remediator.cluster.store import StoredText
 from remediator.errors import (
     JournalError,
     JournalFull,
@@ -26,7 +28,7 @@ from remediator.errors import (
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Outcome
 from remediator.model.workloads import WorkloadRef
-from tests.unit.act.fakes import NAME, Cluster, Leader, end, intent, journal
+from tests.unit.act.fakes import NAME, Cluster, Leader, end, intent, journal, refused
 from tests.unit.act.strategies import ledgers
 from tests.unit.make import NOW, breach, record
 
@@ -445,3 +447,33 @@ def test_every_failure_of_the_journal_is_one_of_ours(cluster: Cluster) -> None:
         with pytest.raises(RemediatorError):
             held.update(intent(record(id=f"of-{fault}")))
         cluster.faults = []
+
+
+@pytest.mark.parametrize("code", [500, 504])
+def test_a_write_that_timed_out_in_the_server_is_looked_up(code: int) -> None:
+    """It may have landed: what is in flight in the cluster is in flight for us."""
+
+    class Slow(Cluster):
+        armed = False
+
+        def write(self, land: Callable[[], StoredText]) -> StoredText:
+            stored = land()
+            if self.armed:
+                self.armed = False
+                raise refused(code)
+            return stored
+
+    slow = Slow()
+    held = journal(slow)
+    held.current()
+    slow.armed = True
+    assert held.update(intent(record()), intent=True) == slow.ledger
+    assert list(held.current().in_flight) == [record().id]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_a_journal_with_no_number_in_it_is_unreadable(number: str) -> None:
+    """Python's parsers take what JSON has not; nothing is counted from it."""
+    act = f'"acts":[{{"workload_uid":"u","remediation_id":"r","at":{number}}}]'
+    with pytest.raises(JournalUnreadable):
+        decode(encode(Ledger()).replace('"acts":[]', act))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -413,3 +413,42 @@ def test_two_processes_never_lead_at_once(leases: FakeLeases) -> None:
         leases.clock.now += 1 + round_ % 3
         assert [one.elector.leading, two.elector.leading].count(True) <= 1
         assert not (may_write(one, 0) and may_write(two, 0))
+
+
+def test_a_lease_that_was_renewed_at_the_last_moment_is_waited_for_anew() -> None:
+    """The holder's renewal comes between our look and our write: from then on it has its whole duration again."""
+
+    class Late(FakeLeases):
+        renewed = False
+
+        def write(self, **request: Any) -> LeaseState:  # type: ignore[override]  # noqa: ANN401
+            if request["holder"] == "me" and not self.renewed:
+                self.renewed = True
+                self.by("other")
+            return super().write(**request)
+
+    leases = Late(Clock(), held("other"))
+    me = Candidate(leases)
+    while not leases.renewed:
+        leases.clock.now += me.turn()
+    renewed_at = leases.clock.now
+    while not me.elector.leading:
+        leases.clock.now += me.turn()
+    assert leases.clock.now - renewed_at >= DURATION - 2
+
+
+def test_a_leader_that_does_not_move_leaves_the_lease_to_others() -> None:
+    """It neither renews nor takes the lease again, though its own name is still in it."""
+    leases = FakeLeases(Clock())
+    moves = [True]
+    me, other = Candidate(leases, "me"), Candidate(leases, "other")
+    me.elector._moving = lambda: moves[0]
+    me.turn()
+    other.turn()
+    moves[0] = False
+    for _ in range(120):
+        me.turn()
+        other.turn()
+        leases.clock.now += 1
+    assert other.elector.leading
+    assert not me.elector.leading
