@@ -421,7 +421,7 @@ def test_a_lease_that_was_renewed_at_the_last_moment_is_waited_for_anew() -> Non
     class Late(FakeLeases):
         renewed = False
 
-        def write(self, **request: Any) -> LeaseState:  # type: ignore[override]  # noqa: ANN401
+        def write(self, **request: Any) -> LeaseState:  # noqa: ANN401
             if request["holder"] == "me" and not self.renewed:
                 self.renewed = True
                 self.by("other")
