@@ -9,7 +9,7 @@ from collections.abc import Container
 from dataclasses import replace
 
 from remediator.model.remediations import Act, Breaker, Ledger, Remediation
-from remediator.model.vocabulary import GIVES_BACK, OPENS_BREAKER, Outcome
+from remediator.model.vocabulary import GIVES_BACK, OPENS_BREAKER
 
 KEPT_SETTLED = 200
 KEPT_ACTS = 24 * 3600
@@ -93,11 +93,6 @@ def claimed(ledger: Ledger, record: Remediation) -> frozenset[str]:
     return frozenset(
         one.replacement_uid for one in others if one.workload.uid == record.workload.uid and one.replacement_uid
     )
-
-
-def outcome_of(ledger: Ledger, record_id: str) -> Outcome | None:
-    """How a record ended; None while it is in flight or where it is not known."""
-    return next((one.outcome for one in ledger.settled if one.id == record_id), None)
 
 
 def _recent(acts: tuple[Act, ...], now: float, in_flight: Container[str]) -> tuple[Act, ...]:

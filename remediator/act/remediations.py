@@ -75,14 +75,12 @@ class Remediations:
             self._running[record.id] = None
         try:
             means.journal.update(change, intent=True)
-        except _NoMore as exc:
+        except BaseException as exc:
             self._forget(record)
-            return Vetoed(exc.vetoes, record.workload)
-        except JournalFull as exc:
-            self._forget(record)
-            return Vetoed((Veto(Reason.BUDGET, str(exc)),), record.workload)
-        except BaseException:
-            self._forget(record)
+            if isinstance(exc, _NoMore):
+                return Vetoed(exc.vetoes, record.workload)
+            if isinstance(exc, JournalFull):
+                return Vetoed((Veto(Reason.BUDGET, str(exc)),), record.workload)
             raise
         means.voice.step(record, "intended")
         self._start(record, policy, inherited=False)

@@ -65,7 +65,7 @@ def test_every_outcome_ends_the_record(outcome: Outcome) -> None:
     over = changes.settled(begun(), ended(outcome))
     assert over.in_flight == {}
     assert [one.id for one in over.settled] == [record().id]
-    assert changes.outcome_of(over, record().id) is outcome
+    assert [one.outcome for one in over.settled if one.id == record().id] == [outcome]
     [act] = over.acts
     assert act.settled_at == NOW
     assert act.spends == (outcome not in GIVES_BACK)
@@ -85,7 +85,7 @@ def test_what_is_not_over_is_not_settled() -> None:
     """Without an outcome and a time nothing is settled."""
     assert changes.settled(begun(), record()) == begun()
     assert changes.settled(begun(), record(outcome=Outcome.REPLACED)) == begun()
-    assert changes.outcome_of(begun(), record().id) is None
+    assert begun().in_flight[record().id].outcome is None
 
 
 def test_an_unknown_record_is_not_settled() -> None:
