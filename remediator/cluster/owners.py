@@ -49,8 +49,11 @@ class Owners:
     def describe(self, ref: WorkloadRef) -> Workload | None:
         """The workload now, without its pods; None where it is gone or has another UID. Raises KubernetesError.
 
-        ``ref.kind`` is one of ``model.workloads.REPLACEABLE``.
+        A kind that this version does not know, as in a newer one's journal, is KubernetesOdd.
         """
+        if ref.kind not in _PLURALS:
+            message = f"{ref} in {ref.namespace}: this version can't read a {ref.kind}"
+            raise KubernetesOdd(message)
         try:
             found = self._api.get(f"/apis/apps/v1/namespaces/{ref.namespace}/{_PLURALS[ref.kind]}/{ref.name}")
         except KubernetesRefused as exc:

@@ -324,3 +324,10 @@ def test_an_odd_budget_is_odd(api: ApiServer, objects: Objects, odd: Json) -> No
     """A budget that can't be understood is not overlooked."""
     with pytest.raises(KubernetesOdd, match="PodDisruptionBudget in shop"):
         budgets(api, objects, odd)
+
+
+def test_a_kind_of_a_newer_journal_is_an_error_of_ours(owners: Owners, server: Server) -> None:
+    """A record of a StatefulSet, left by a version that knows them: nothing is asked, and it is said."""
+    with pytest.raises(KubernetesOdd, match="can't read a StatefulSet"):
+        owners.read(WorkloadRef("StatefulSet", "shop", "db", "uid"))
+    assert server.requests == []
