@@ -48,19 +48,19 @@ def assess(
     ready_in = workload.min_ready_seconds
     up = [pod for pod in pods.values() if pod.available(min_ready_seconds=ready_in, now=now)]
     settles = [pod for pod in up if pod.uid not in record.baseline.pods and pod.uid not in claimed]
-    enough = len(up) >= min(record.baseline.available, workload.wanted)
+    enough = len(up) >= min(record.baseline.available, workload.size)
     replaced = bool(settles) and enough
-    scaled_down = workload.wanted < record.baseline.wanted and len(up) >= workload.wanted
+    scaled_down = workload.size < record.baseline.wanted and len(up) >= workload.size
     old = pods.get(record.breach.uid)
     if old is not None and (replaced or scaled_down or old.terminating):
         return _while_old_is_there(record, old, replaced=replaced, now=now)
     if replaced:
         chosen = min(settles, key=lambda pod: (pod.created_at, pod.name))
         return Ended(Outcome.REPLACED, f"{chosen.name} is available", chosen)
-    if up and len(up) >= workload.wanted and not any(_same_template(pod, record) for pod in up):
+    if up and len(up) >= workload.size and not any(_same_template(pod, record) for pod in up):
         return Ended(Outcome.ROLLED_OUT, f"{workload.ref} has all of its pods, from another template")
     if scaled_down:
-        return Ended(Outcome.SCALED_DOWN, f"{workload.ref} wants {workload.wanted} pods now, and has them")
+        return Ended(Outcome.SCALED_DOWN, f"{workload.ref} wants {workload.size} pods now, and has them")
     return _until_ready(record, workload, new, now=now)
 
 

@@ -327,9 +327,9 @@ def _baseline(go: Go, now: float) -> Baseline:
     workload = go.workload
     return Baseline(
         pods=frozenset(pod.uid for pod in workload.pods),
-        wanted=workload.wanted,
+        wanted=workload.size,
         available=len(workload.available(now)),
         pods_version=workload.pods_version,
         revision=revision_of(go.pod),
-        selector=str(workload.selector),
+        selector=str(workload.selector or ""),
     )

@@ -73,7 +73,7 @@ class Owners:
         workload = self.describe(ref)
         if workload is None:
             return None
-        matching, version = self._pods.select(ref.namespace, str(workload.selector))
+        matching, version = self._pods.select(ref.namespace, str(workload.selector or ""))
         pods = tuple(pod for pod in matching if self._belongs(pod, ref))
         return replace(workload, pods=pods, pods_version=version)
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod
 from remediator.model.vocabulary import ANNOTATIONS, Reason
-from remediator.model.workloads import REPLACEABLE, WorkloadRef
+from remediator.model.workloads import WorkloadRef
 
+REPLACEABLE = frozenset({"Deployment", "ReplicaSet"})
+"""The kinds of workload whose replacement pods this version can tell from the others."""
 OPT_OUT = f"{ANNOTATIONS}/opt-out"
 MIRROR = "kubernetes.io/config.mirror"
 

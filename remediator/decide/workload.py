@@ -45,12 +45,11 @@ def workload_not_ready(pod: LivePod, *, workload: Workload, policy: Policy, ledg
     doomed = {record.breach.uid for record in ledger.in_flight_of(workload.ref.uid)} | {pod.uid}
     left = [one for one in workload.available(now) if one.uid not in doomed]
     going = sum(1 for one in workload.pods if one.terminating and not one.finished and one.uid != pod.uid)
-    missing = max(workload.wanted - len(left), going + 1)
-    allowed = policy.max_unavailable.of(workload.wanted)
+    missing = max(workload.size - len(left), going + 1)
+    allowed = policy.max_unavailable.of(workload.size)
     if missing > allowed:
         detail = (
-            f"{missing} of the {workload.wanted} pods of {workload.ref} would be unavailable, "
-            f"maxUnavailable is {allowed}"
+            f"{missing} of the {workload.size} pods of {workload.ref} would be unavailable, maxUnavailable is {allowed}"
         )
         return Veto(Reason.WORKLOAD_NOT_READY, detail)
     return None

@@ -21,7 +21,8 @@ class Container:
     """A container of a live pod that keeps running: a native sidecar is one, a finished init container is not.
 
     ``id`` is the container ID without its scheme, empty while nothing runs. ``started_at`` is in seconds
-    since the epoch, None while nothing runs. ``memory_limit`` is the limit in force in bytes, None for none.
+    since the epoch, None while nothing runs. ``memory_limit`` and ``memory_request`` are those in force in bytes,
+    None for none.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Container:
     image: str = ""
     restarts: int = 0
     waiting: str = ""
+    memory_request: int | None = None
 
     @property
     def running(self) -> bool:
@@ -43,7 +45,9 @@ class LivePod:
     """One pod instance: the UID, not the name, is what it is.
 
     ``deleted_at`` is the moment by which its grace period ends (the API's deletionTimestamp), None while
-    nobody has asked for its deletion. ``ready_since`` is None while it is not Ready.
+    nobody has asked for its deletion. ``ready_since`` is None while it is not Ready. ``memory_limit`` is the limit in
+    force of the pod as a whole, in bytes, None for none. ``resizing`` are Kubernetes' words for a resize that is being
+    carried out, empty while none is.
     """
 
     namespace: str
@@ -64,6 +68,8 @@ class LivePod:
     unschedulable: str = ""
     pod_group: str = ""
     finalizers: tuple[str, ...] = ()
+    memory_limit: int | None = None
+    resizing: str = ""
 
     @property
     def terminating(self) -> bool:

@@ -28,19 +28,27 @@ class Reason(StrEnum):
     NOT_RUNNING = "not-running"
     REPLACED_SINCE_SAMPLE = "replaced-since-sample"
     SAMPLE_GAP = "sample-gap"
+    TOO_YOUNG = "too-young"
     BELOW_THRESHOLD = "below-threshold"
     RECOVERING = "recovering"
     NO_CONTROLLER = "no-controller"
     UNSUPPORTED_OWNER = "unsupported-owner"
     WORKLOAD_NOT_READY = "workload-not-ready"
+    PREDECESSOR_UNAVAILABLE = "predecessor-unavailable"
     ROLLOUT_IN_PROGRESS = "rollout-in-progress"
+    REVISION_WOULD_CHANGE = "revision-would-change"
+    RESIZE_IN_PROGRESS = "resize-in-progress"
+    NODE_NOT_READY = "node-not-ready"
     IN_FLIGHT = "in-flight"
     COOLDOWN = "cooldown"
+    PER_WORKLOAD_LIMIT = "per-workload-limit"
     BUDGET = "budget"
     CONCURRENCY = "concurrency"
     PAUSED = "paused"
     BREAKER_OPEN = "breaker-open"
     DISRUPTION_BUDGET = "disruption-budget"
+    MASS_BREACH = "mass-breach"
+    DRY_RUN = "dry-run"
 
 
 class Outcome(StrEnum):
@@ -56,6 +64,7 @@ class Outcome(StrEnum):
     NOT_READY = "not-ready"
     STUCK_TERMINATING = "stuck-terminating"
     FAILED = "failed"
+    NOTIFIED = "notified"
 
 
 OPENS_BREAKER = frozenset({Outcome.NOT_READY, Outcome.FAILED})

@@ -8,36 +8,58 @@ from dataclasses import dataclass, field
 from remediator.model.pods import LivePod
 from remediator.model.selectors import LabelSelector
 
-REPLACEABLE = frozenset({"Deployment", "ReplicaSet"})
-"""The kinds of workload whose replacement pods this version can tell from the others."""
-
 
 @dataclass(frozen=True, slots=True)
 class WorkloadRef:
-    """The workload that cooldowns, limits and breakers are kept for; the UID tells it from its namesakes."""
+    """The workload that cooldowns, limits and breakers are kept for; the UID tells it from its namesakes.
+
+    ``api_version`` is that of the owner reference which led to it, empty in records of an older version.
+    """
 
     kind: str
     namespace: str
     name: str
     uid: str
+    api_version: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
+class Revisions:
+    """Which revision a StatefulSet makes each of its pods from.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
+    """
+
+    current: str
+    update: str
+    partition: int = 0
+    on_delete: bool = False
+
+    def of(self, ordinal: int) -> str:
+        """The revision that a new pod of this ordinal would be made from."""
+        return self.current if ordinal < self.partition and not self.on_delete else self.update
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """The workload and its pods, read at one moment.
 
-    ``wanted`` is the number of pods it shall have. ``rollout`` says in one sentence what is being rolled out,
+    ``wanted`` is the number of pods it shall have, None where that can't be read: then as many as there are.
+    ``selector`` is None where it can't be read: then the pods are told by their controller alone. ``ordered`` is an
+    ``OrderedReady`` StatefulSet, which makes no pod before all lower ordinals are Ready; ``first_ordinal`` is where its
+    ordinals start, and ``revisions`` what it makes its pods from. ``outdated`` is the number of nodes on which a
+    DaemonSet has a pod of an older template. ``rollout`` says in one sentence what is being rolled out,
     empty when nothing is. ``owner_uids`` are the controllers whose pods count (a Deployment's: each of its
     ReplicaSets; otherwise the workload itself). ``pods_version`` is the resourceVersion of the list of pods.
     ``creation_failure`` is Kubernetes' own word for why it can't make pods (the condition ReplicaFailure).
     """
 
     ref: WorkloadRef
-    wanted: int
-    selector: LabelSelector
+    wanted: int | None
+    selector: LabelSelector | None
     min_ready_seconds: int = 0
     rollout: str = ""
     creation_failure: str = ""
@@ -45,10 +67,27 @@ class Workload:
     annotations: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[LivePod, ...] = ()
     pods_version: str = ""
+    ordered: bool = False
+    first_ordinal: int = 0
+    revisions: Revisions | None = None
+    outdated: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many pods it shall have: as wanted, else those that it has and that have not ended."""
+        if self.wanted is not None:
+            return self.wanted
+        return sum(1 for pod in self.pods if not pod.finished and not pod.terminating)
 
     def available(self, now: float) -> tuple[LivePod, ...]:
         """Its available pods at that moment (seconds since the epoch)."""
         return tuple(pod for pod in self.pods if pod.available(min_ready_seconds=self.min_ready_seconds, now=now))
+
+
+def ordinal(pod: str) -> int | None:
+    """The number at the end of the name of a StatefulSet's pod; None where there is none."""
+    number = pod.rpartition("-")[2]
+    return int(number) if number.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class CountOrPercent:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most so many ``actions`` within any ``per`` seconds, in the whole cluster."""
+    """At most so many ``actions`` within any ``per`` seconds."""
 
     actions: int
     per: int
@@ -102,12 +102,19 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """What holds for all policies together."""
+    """What holds for all policies together.
+
+    ``max_breaching`` is a percentage of the measured pods. ``annotations`` lets a workload hold us back by its own
+    threshold, time and action; ``foreign_marks`` honours those that it carries for other tools.
+    """
 
     excluded_namespaces: tuple[str, ...]
     max_concurrent: int
     budget: Budget
     paused: bool
+    max_breaching: int = 50
+    annotations: bool = False
+    foreign_marks: bool = True
     _excluded: tuple[Pattern, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -130,7 +137,8 @@ class Policy:
     """One policy with nothing left to be decided.
 
     Seconds: ``for_seconds``, ``max_sample_age``, ``every``, ``jitter``, ``cooldown``, ``ready_timeout``, and
-    ``grace_period``, where ``None`` is the pod's own. ``line`` is where it begins in its file.
+    ``min_age``, ``grace_period``, where ``None`` is the pod's own. ``max_per_workload`` is counted for each workload.
+    ``line`` is where it begins in its file.
     """
 
     name: str
@@ -147,6 +155,9 @@ class Policy:
     grace_period: int | None
     enabled: bool
     line: int = field(compare=False)
+    max_per_workload: Budget = Budget(actions=6, per=21600)
+    min_age: int = 0
+    dry_run: bool = False
 
     def matches(
         self,
