@@ -88,6 +88,9 @@ def test_the_defaults() -> None:
         "ready_timeout": 600,
         "grace_period": None,
         "enabled": True,
+        "max_per_workload": Budget(actions=6, per=6 * 3600),
+        "min_age": 0,
+        "dry_run": False,
     }
     assert (policy.match.namespaces, policy.match.pods, policy.match.containers) == ((), (), ())
     assert policy.match.workload is None
