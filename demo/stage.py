@@ -121,7 +121,7 @@ def roles() -> tuple[Role, ...]:
 def policy() -> Json:
     """The policy file: one policy, with a demo's pace."""
     return {
-        # For `--keep`: the default of 20 within an hour would be spent in ten minutes.
+        # For `--keep`: the defaults, 20 within an hour and 6 of a workload, would be spent in minutes.
         "safety": {"budget": {"actions": 500, "per": "1h"}},
         "policies": [
             {
@@ -133,6 +133,8 @@ def policy() -> Json:
                 "jitter": "0s",
                 "action": "evict",
                 "cooldown": "2s",
+                "maxPerWorkload": {"actions": 500, "per": "1h"},
+                "minAge": "0s",
                 "readyTimeout": "30s",
             }
         ],

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action
 from remediator.policy import written
-from remediator.policy.durations import DAY, HOUR
+from remediator.policy.durations import DAY, HOUR, MAX_SECONDS
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
 from remediator.policy.thresholds import Threshold, parse_threshold
 from remediator.policy.unsupported import ACTIONS
@@ -25,6 +25,7 @@ SENTENCE = "remediator_sentence"
 """The type of pydantic error that already holds our own sentence, under the same word in its context."""
 
 _DURATION = {"type": "string", "pattern": r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "minLength": 2}
+_WHOLE_PERCENT = "^(100|[1-9][0-9]?)%$"
 _THRESHOLD = r"^\s*\+?[0-9.]+\s*([KMGTPE]i|[kMGTPE]|%\s*of\s+limit)\s*$"
 
 
@@ -85,10 +86,14 @@ WhatIsDone = Annotated[
 Unavailable = Annotated[
     CountOrPercent,
     _read(written.count_or_percent),
-    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": "^(100|[1-9][0-9]?)%$"}),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": _WHOLE_PERCENT}),
+]
+Percent = Annotated[
+    int, _read(written.percent), WithJsonSchema({"type": "string", "pattern": _WHOLE_PERCENT, "examples": ["50%"]})
 ]
 Positive = Annotated[int, _read(written.duration(low=1, high=DAY)), WithJsonSchema(_DURATION)]
 Pause = Annotated[int, _read(written.duration(low=0, high=DAY)), WithJsonSchema(_DURATION)]
+Youth = Annotated[int, _read(written.duration(low=0, high=MAX_SECONDS)), WithJsonSchema(_DURATION)]
 Age = Annotated[int, _read(written.duration(low=1, high=HOUR)), WithJsonSchema(_DURATION)]
 Grace = Annotated[int, _read(written.duration(low=1, high=DAY, too_low=_FORCE)), WithJsonSchema(_DURATION)]
 Concurrency = Annotated[
@@ -99,6 +104,11 @@ Concurrency = Annotated[
 Actions = Annotated[
     int,
     _read(written.whole_number(low=1, high=10_000, instead_of_none="1 or more, or `safety.paused: true`")),
+    _integer(1, 10_000),
+]
+ActionsOfOne = Annotated[
+    int,
+    _read(written.whole_number(low=1, high=10_000, instead_of_none="1 or more, or `enabled: false`")),
     _integer(1, 10_000),
 ]
 
@@ -126,6 +136,13 @@ class MatchFields(Fields):
     selector: Selector | None = None
 
 
+class PerWorkloadFields(Fields):
+    """How many actions on one workload within how long."""
+
+    actions: ActionsOfOne | None = None
+    per: Positive | None = None
+
+
 class DefaultFields(Fields):
     """What a policy may take from ``defaults``: every field but its name, match and signal."""
 
@@ -137,8 +154,11 @@ class DefaultFields(Fields):
     action: WhatIsDone | None = None
     max_unavailable: Unavailable | None = None
     cooldown: Pause | None = None
+    max_per_workload: PerWorkloadFields | None = None
+    min_age: Youth | None = None
     ready_timeout: Positive | None = None
     grace_period: Grace | None = None
+    dry_run: Flag | None = None
     enabled: Flag | None = None
 
 
@@ -169,7 +189,10 @@ class SafetyFields(Fields):
     namespaces: NamespaceFields | None = None
     max_concurrent: Concurrency | None = None
     budget: BudgetFields | None = None
+    max_breaching: Percent | None = None
     paused: Flag | None = None
+    annotations: Flag | None = None
+    foreign_marks: Flag | None = None
 
 
 class FileFields(Fields):

@@ -64,6 +64,12 @@ def _anchored(text: str) -> Any:  # noqa: ANN401  (re2 has no types)
         raise
     if ")" in text:
         _compile(text, shown=text)  # `a)(b` is valid only with what we have put around it
+    if wrapped.groupindex:
+        # Two of a list become one expression in the query, where Prometheus refuses the same name twice.
+        name = next(iter(wrapped.groupindex))
+        written = next(form for form in (f"?P<{name}>", f"?<{name}>") if form in text)
+        message = f"{_shown(text)} names a group, which has no use here; remove {written}"
+        raise ValueError(message)
     return wrapped
 
 

@@ -111,10 +111,10 @@ class Safety:
     excluded_namespaces: tuple[str, ...]
     max_concurrent: int
     budget: Budget
+    max_breaching: int
     paused: bool
-    max_breaching: int = 50
-    annotations: bool = False
-    foreign_marks: bool = True
+    annotations: bool
+    foreign_marks: bool
     _excluded: tuple[Pattern, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -136,8 +136,8 @@ class Safety:
 class Policy:
     """One policy with nothing left to be decided.
 
-    Seconds: ``for_seconds``, ``max_sample_age``, ``every``, ``jitter``, ``cooldown``, ``ready_timeout``, and
-    ``min_age``, ``grace_period``, where ``None`` is the pod's own. ``max_per_workload`` is counted for each workload.
+    Seconds: ``for_seconds``, ``max_sample_age``, ``every``, ``jitter``, ``cooldown``, ``min_age``, ``ready_timeout``,
+    and ``grace_period``, where ``None`` is the pod's own. ``max_per_workload`` is counted for each workload.
     ``line`` is where it begins in its file.
     """
 
@@ -151,13 +151,13 @@ class Policy:
     action: Action
     max_unavailable: CountOrPercent
     cooldown: int
+    max_per_workload: Budget
+    min_age: int
     ready_timeout: int
     grace_period: int | None
+    dry_run: bool
     enabled: bool
     line: int = field(compare=False)
-    max_per_workload: Budget = Budget(actions=6, per=21600)
-    min_age: int = 0
-    dry_run: bool = False
 
     def matches(
         self,

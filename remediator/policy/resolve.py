@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from remediator.model.vocabulary import Action
-from remediator.policy.durations import format_duration
+from remediator.policy.durations import HOUR, format_duration
 from remediator.policy.fields import DefaultFields, MatchFields, PolicyFields, SafetyFields
 from remediator.policy.nodes import Place
 from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, Safety
@@ -17,10 +17,13 @@ EVERY = 60
 JITTER = 5
 FOR = 120
 COOLDOWN = 600
+MAX_PER_WORKLOAD = Budget(actions=6, per=6 * HOUR)
+MIN_AGE = 300
 READY_TIMEOUT = 600
 MAX_UNAVAILABLE = CountOrPercent(1)
 MAX_CONCURRENT = 3
-BUDGET = Budget(actions=20, per=3600)
+BUDGET = Budget(actions=20, per=HOUR)
+MAX_BREACHING = 50
 EXCLUDED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
 LEAST_INTERVALS = 3
@@ -114,8 +117,11 @@ def policy(written: Written, *, sample_interval: int) -> Policy:
         action=written.either("action", Action.EVICT),
         max_unavailable=written.either("max_unavailable", MAX_UNAVAILABLE),
         cooldown=written.either("cooldown", COOLDOWN),
+        max_per_workload=_max_per_workload(written),
+        min_age=written.either("min_age", MIN_AGE),
         ready_timeout=written.either("ready_timeout", READY_TIMEOUT),
         grace_period=cast("int | None", written.value("grace_period")),
+        dry_run=written.either("dry_run", False),  # noqa: FBT003
         enabled=written.either("enabled", True),  # noqa: FBT003
         line=written.policy.node.place.line,
     )
@@ -129,7 +135,10 @@ def safety(written: SafetyFields) -> Safety:
         excluded_namespaces=EXCLUDED_NAMESPACES if excluded is None else excluded,
         max_concurrent=written.max_concurrent or MAX_CONCURRENT,
         budget=Budget(actions=(budget and budget.actions) or BUDGET.actions, per=(budget and budget.per) or BUDGET.per),
+        max_breaching=written.max_breaching or MAX_BREACHING,
         paused=written.paused or False,
+        annotations=written.annotations or False,
+        foreign_marks=written.foreign_marks is not False,
     )
 
 
@@ -149,6 +158,16 @@ def _match(fields: MatchFields) -> Match:
         containers=fields.containers or (),
         workload=fields.workload,
         selector=fields.selector,
+    )
+
+
+def _max_per_workload(written: Written) -> Budget:
+    # Half by half: `{actions: 3}` changes nothing about the time that the defaults have.
+    sections = (written.policy.fields.max_per_workload, written.defaults.fields.max_per_workload)
+    halves = [section for section in sections if section]
+    return Budget(
+        actions=next((half.actions for half in halves if half.actions), MAX_PER_WORKLOAD.actions),
+        per=next((half.per for half in halves if half.per), MAX_PER_WORKLOAD.per),
     )
 
 

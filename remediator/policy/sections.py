@@ -19,6 +19,7 @@ from remediator.policy.fields import (
     FileFields,
     MatchFields,
     NamespaceFields,
+    PerWorkloadFields,
     PolicyFields,
     SafetyFields,
 )
@@ -27,12 +28,17 @@ from remediator.policy.words import describe, nearest, sentence
 
 Model = TypeVar("Model", bound=Fields)
 
-_NESTED: dict[str, type[Fields]] = {"match": MatchFields, "namespaces": NamespaceFields, "budget": BudgetFields}
+_NESTED: dict[str, type[Fields]] = {
+    "match": MatchFields,
+    "maxPerWorkload": PerWorkloadFields,
+    "namespaces": NamespaceFields,
+    "budget": BudgetFields,
+}
 _HOMES: dict[str, type[Fields]] = {
     "in each policy": PolicyFields,
     "under `match`": MatchFields,
     "under `safety`": SafetyFields,
-    "under `safety.budget`": BudgetFields,
+    "under `maxPerWorkload` or `safety.budget`": BudgetFields,
     "under `safety.namespaces`": NamespaceFields,
     "at the top level, not indented": FileFields,
 }

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 
 from remediator.model.vocabulary import Action
 
-POLICY_FIELDS = frozenset(
-    {"before", "cron", "dryRun", "emergency", "fallback", "forecast", "maxPerWorkload", "minAge", "timezone", "windows"}
-)
-SAFETY_FIELDS = frozenset({"annotations", "foreignMarks", "holdWhen", "maxBreaching"})
-ACTIONS = frozenset({Action.SURGE, Action.DELETE, Action.NOTIFY})
+POLICY_FIELDS = frozenset({"before", "cron", "emergency", "fallback", "forecast", "timezone", "windows"})
+SAFETY_FIELDS = frozenset({"holdWhen"})
+ACTIONS = frozenset({Action.SURGE})
 SIGNALS = frozenset({"rss", "usage"})
 QUERY = "a query of one's own as signal"
 SHARE_OF_REQUEST = "a share of the request as threshold"

@@ -13,6 +13,7 @@ from remediator.model.vocabulary import Action
 from remediator.policy.durations import format_duration, parse_duration
 from remediator.policy.patterns import Pattern
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
+from remediator.policy.thresholds import FULL
 from remediator.policy.unsupported import ACTIONS, QUERY, SIGNALS, not_yet
 from remediator.policy.words import describe, nearest, one_of, quote
 
@@ -181,12 +182,26 @@ def action(value: object) -> Action:
     raise ValueError(message)
 
 
+def percent(value: object) -> int:
+    """Read ``50%``: a whole percentage."""
+    matched = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if matched and 1 <= int(matched[1]) <= FULL:
+        return int(matched[1])
+    if matched:
+        message = f"{describe(value)} is not from 1% to 100%; write such as 50%"
+    elif isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= FULL:
+        message = f"{value} has no unit; write {value}%"
+    else:
+        message = f"{describe(value)} is not a whole percentage; write such as 50%"
+    raise ValueError(message)
+
+
 def count_or_percent(value: object) -> CountOrPercent:
     """Read ``2`` or ``25%``."""
-    percent = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    if percent and 1 <= int(percent[1]) <= 100:  # noqa: PLR2004
-        return CountOrPercent(int(percent[1]), is_percent=True)
-    if percent:
+    matched = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if matched and 1 <= int(matched[1]) <= FULL:
+        return CountOrPercent(int(matched[1]), is_percent=True)
+    if matched:
         message = f"{describe(value)} is not from 1% to 100%; write such as 25%"
         raise ValueError(message)
     if isinstance(value, str) and not value.isdecimal():

@@ -28,6 +28,8 @@ def policy_file(namespace: str, *, safety: Json | None = None, for_: str = "5s",
         "every": "1s",
         "jitter": "0s",
         "cooldown": "1s",
+        "maxPerWorkload": {"actions": 1000, "per": "1h"},
+        "minAge": "0s",
         "readyTimeout": "20s",
         **fields,
     }

@@ -38,8 +38,11 @@ def policy(threshold: str = "20Gi", **changes: Any) -> Policy:  # noqa: ANN401 (
         action=Action.EVICT,
         max_unavailable=CountOrPercent(1),
         cooldown=600,
+        max_per_workload=Budget(actions=6, per=6 * 3600),
+        min_age=300,
         ready_timeout=600,
         grace_period=None,
+        dry_run=False,
         enabled=True,
         line=1,
     )
@@ -49,7 +52,13 @@ def policy(threshold: str = "20Gi", **changes: Any) -> Policy:  # noqa: ANN401 (
 def safety(**changes: Any) -> Safety:  # noqa: ANN401
     """What a file without ``safety`` means, but for the excluded namespaces."""
     usual = Safety(
-        excluded_namespaces=("kube-system",), max_concurrent=3, budget=Budget(actions=20, per=3600), paused=False
+        excluded_namespaces=("kube-system",),
+        max_concurrent=3,
+        budget=Budget(actions=20, per=3600),
+        max_breaching=50,
+        paused=False,
+        annotations=False,
+        foreign_marks=True,
     )
     return replace(usual, **changes)
 

@@ -26,6 +26,7 @@ from remediator.policy.fields import (
     FileFields,
     MatchFields,
     NamespaceFields,
+    PerWorkloadFields,
     PolicyFields,
     SafetyFields,
 )
@@ -199,6 +200,7 @@ def test_every_metric_that_is_named_exists() -> None:
 SECTIONS: dict[str, type[BaseModel]] = {
     "": PolicyFields,
     "match.": MatchFields,
+    "maxPerWorkload.": PerWorkloadFields,
     "safety.": SafetyFields,
     "safety.namespaces.": NamespaceFields,
     "safety.budget.": BudgetFields,
@@ -245,14 +247,21 @@ def test_the_defaults_of_policies_are_those_of_the_code() -> None:
         "every": format_duration(policy.every),
         "jitter": format_duration(policy.jitter),
         "cooldown": format_duration(policy.cooldown),
+        "maxPerWorkload.actions": str(policy.max_per_workload.actions),
+        "maxPerWorkload.per": format_duration(policy.max_per_workload.per),
+        "minAge": format_duration(policy.min_age),
         "readyTimeout": format_duration(policy.ready_timeout),
+        "dryRun": str(policy.dry_run).lower(),
         "maxUnavailable": str(policy.max_unavailable),
         "action": policy.action.value,
         "enabled": str(policy.enabled).lower(),
         "safety.maxConcurrent": str(safety.max_concurrent),
         "safety.budget.actions": str(safety.budget.actions),
         "safety.budget.per": format_duration(safety.budget.per),
+        "safety.maxBreaching": f"{safety.max_breaching}%",
         "safety.paused": str(safety.paused).lower(),
+        "safety.annotations": str(safety.annotations).lower(),
+        "safety.foreignMarks": str(safety.foreign_marks).lower(),
         "safety.namespaces.exclude": f"[{', '.join(safety.excluded_namespaces)}]",
     }
     for field, default in expected.items():
@@ -291,6 +300,7 @@ def test_the_full_example_has_every_field() -> None:
     content = yaml.safe_load(found[2])
     used = {key for policy in content["policies"] for key in policy}
     used |= {f"match.{key}" for policy in content["policies"] for key in policy.get("match", {})}
+    used |= {f"maxPerWorkload.{key}" for policy in content["policies"] for key in policy.get("maxPerWorkload", {})}
     used |= {f"safety.{key}" for key in content["safety"]}
     used |= {f"safety.budget.{key}" for key in content["safety"]["budget"]}
     used |= {f"safety.namespaces.{key}" for key in content["safety"]["namespaces"]}

@@ -16,6 +16,7 @@ defaults: {every: 1m, for: 2m}
 safety:
   namespaces: {exclude: [kube-system]}
   budget: {actions: 20, per: 1h}
+  maxBreaching: 50%
 policies:
   - name: iot-server
     match: {namespaces: [sreworks], workload: Deployment/meta42-iot-server}
@@ -25,6 +26,8 @@ policies:
     threshold: 90% of limit
     maxUnavailable: 25%
     gracePeriod: 30s
+    maxPerWorkload: {actions: 6, per: 6h}
+    minAge: 5m
     enabled: false
 """
 SCRAPS = [

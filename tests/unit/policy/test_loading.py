@@ -85,12 +85,12 @@ def test_the_defaults() -> None:
         "action": Action.EVICT,
         "max_unavailable": CountOrPercent(1),
         "cooldown": 600,
+        "max_per_workload": Budget(actions=6, per=6 * 3600),
+        "min_age": 300,
         "ready_timeout": 600,
         "grace_period": None,
-        "enabled": True,
-        "max_per_workload": Budget(actions=6, per=6 * 3600),
-        "min_age": 0,
         "dry_run": False,
+        "enabled": True,
     }
     assert (policy.match.namespaces, policy.match.pods, policy.match.containers) == ((), (), ())
     assert policy.match.workload is None
@@ -99,7 +99,10 @@ def test_the_defaults() -> None:
         excluded_namespaces=("kube-system", "kube-public", "kube-node-lease"),
         max_concurrent=3,
         budget=Budget(actions=20, per=3600),
+        max_breaching=50,
         paused=False,
+        annotations=False,
+        foreign_marks=True,
     )
 
 
@@ -108,7 +111,8 @@ def test_everything_written() -> None:
     policy = only(
         "match: {namespaces: a, pods: [b, c], containers: d, workload: StatefulSet/e.*, selector: '!f'}, "
         "signal: working_set, for: 5m, maxSampleAge: 2m, every: 30s, jitter: 0s, action: evict, "
-        "maxUnavailable: 25%, cooldown: 0s, readyTimeout: 1h, gracePeriod: 1s, enabled: false"
+        "maxUnavailable: 25%, cooldown: 0s, maxPerWorkload: {actions: 2, per: 1d}, minAge: 0s, readyTimeout: 1h, "
+        "gracePeriod: 1s, dryRun: true, enabled: false"
     )
     assert policy.match.namespaces == ("a",)
     assert policy.match.pods == ("b", "c")
@@ -118,7 +122,35 @@ def test_everything_written() -> None:
     assert (policy.for_seconds, policy.max_sample_age, policy.every, policy.jitter) == (300, 120, 30, 0)
     assert policy.max_unavailable == CountOrPercent(25, is_percent=True)
     assert (policy.cooldown, policy.ready_timeout, policy.grace_period) == (0, 3600, 1)
+    assert policy.max_per_workload == Budget(actions=2, per=86400)
+    assert policy.min_age == 0
+    assert policy.dry_run
     assert not policy.enabled
+
+
+@pytest.mark.parametrize("action", ["evict", "delete", "notify"])
+def test_actions(action: str) -> None:
+    """Each action that is built arrives as it is written."""
+    assert only(f"action: {action}").action is Action(action)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "expected"),
+    [
+        ("", "{actions: 2}", Budget(actions=2, per=6 * 3600)),
+        ("", "{per: 1h}", Budget(actions=6, per=3600)),
+        ("{actions: 3, per: 2h}", "{actions: 2}", Budget(actions=2, per=2 * 3600)),
+        ("{actions: 3}", "{per: 1h}", Budget(actions=3, per=3600)),
+        ("{actions: 3}", "{}", Budget(actions=3, per=6 * 3600)),
+    ],
+)
+def test_half_of_max_per_workload_keeps_the_other_half(defaults: str, own: str, expected: Budget) -> None:
+    """What a policy does not write of it comes from the defaults, and what they don't have from ours."""
+    text = f"policies: [{{name: a, threshold: 1Gi, maxPerWorkload: {own}}}]\n"
+    if defaults:
+        text += f"defaults: {{maxPerWorkload: {defaults}}}\n"
+    (policy,) = parse(text, sample_interval=30).policies
+    assert policy.max_per_workload == expected
 
 
 @pytest.mark.parametrize(
@@ -145,25 +177,34 @@ def test_the_default_jitter_stays_below_every(every: str, jitter: int) -> None:
 def test_defaults_are_taken_and_overridden() -> None:
     """What is in ``defaults`` holds for every policy that does not write it itself, false and none included."""
     first, second = parse(
-        "defaults: {threshold: 80% of limit, enabled: false, jitter: 2s, cooldown: 1m, for: 1s}\n"
-        "policies: [{name: a, for: 5m}, {name: b, threshold: 1Gi, enabled: true, jitter: 0s, cooldown: 0s, for: 5m}]\n",
+        "defaults: {threshold: 80% of limit, enabled: false, dryRun: true, jitter: 2s, cooldown: 1m, minAge: 1h, "
+        "for: 1s}\n"
+        "policies: [{name: a, for: 5m}, {name: b, threshold: 1Gi, enabled: true, dryRun: false, jitter: 0s, "
+        "cooldown: 0s, minAge: 0s, for: 5m}]\n",
         sample_interval=30,
     ).policies
     assert str(first.threshold) == "80% of limit"
-    assert (first.enabled, first.jitter, first.cooldown) == (False, 2, 60)
+    assert (first.enabled, first.dry_run, first.jitter, first.cooldown, first.min_age) == (False, True, 2, 60, 3600)
     assert str(second.threshold) == "1Gi"
-    assert (second.enabled, second.jitter, second.cooldown) == (True, 0, 0)
+    assert (second.enabled, second.dry_run, second.jitter, second.cooldown, second.min_age) == (True, False, 0, 0, 0)
 
 
 def test_safety_is_taken_as_written() -> None:
     """A written list of excluded namespaces replaces ours; half a budget keeps the other half."""
     safety = parse(
         "policies: [{name: a, threshold: 1Gi}]\n"
-        "safety: {namespaces: {exclude: ['infra-.*']}, maxConcurrent: 1, budget: {per: 10m}, paused: true}\n",
+        "safety: {namespaces: {exclude: ['infra-.*']}, maxConcurrent: 1, budget: {per: 10m}, maxBreaching: 1%, "
+        "paused: true, annotations: true, foreignMarks: false}\n",
         sample_interval=30,
     ).safety
     assert safety == Safety(
-        excluded_namespaces=("infra-.*",), max_concurrent=1, budget=Budget(actions=20, per=600), paused=True
+        excluded_namespaces=("infra-.*",),
+        max_concurrent=1,
+        budget=Budget(actions=20, per=600),
+        max_breaching=1,
+        paused=True,
+        annotations=True,
+        foreign_marks=False,
     )
     assert safety.excludes("infra-a")
     assert not safety.excludes("my-infra-a")

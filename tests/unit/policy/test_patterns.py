@@ -27,6 +27,8 @@ from remediator.policy.patterns import LONGEST, Pattern, any_matches, compiled
         (".*", "", True),
         ("a.b", "a\nb", True),
         (r"\d+", "12", True),
+        (r"\(\?P<x>a", "(?P<x>a", True),
+        ("(a)(b)", "ab", True),
     ],
 )
 def test_matches_whole_names(*, expression: str, name: str, matches: bool) -> None:
@@ -86,6 +88,8 @@ def test_matches_whole_names(*, expression: str, name: str, matches: bool) -> No
                 r"remove the backslash, or write \\ for a backslash itself"
             ),
         ),
+        ("(?P<x>a)b", "'(?P<x>a)b' names a group, which has no use here; remove ?P<x>"),
+        ("(?i)((?<team>a)|b)", "'(?i)((?<team>a)|b)' names a group, which has no use here; remove ?<team>"),
         ("a\u200bb", "'a\\u200bb' holds a character that can't be seen; no name has one, so remove it"),
     ],
 )

@@ -153,9 +153,22 @@ STRUCTURE = {
         "2:10: safety.pausd: there is no such key here; write paused",
     ),
     "unsupported key, misspelt": Broken(
-        policy("dry_run: true"),
-        "4:5: policies[0].dry_run: there is no such key here; "
-        "`dryRun` is not supported by this version of remediator yet; remove it",
+        policy("fall_back: evict"),
+        "4:5: policies[0].fall_back: there is no such key here; "
+        "`fallback` is not supported by this version of remediator yet; remove it",
+    ),
+    "half a budget in a policy": Broken(
+        policy("actions: 6"),
+        "4:5: policies[0].actions: there is no such key here; it belongs under `maxPerWorkload` or `safety.budget`",
+    ),
+    "unknown key in maxPerWorkload": Broken(
+        policy("maxPerWorkload: {count: 6}"),
+        "4:22: policies[0].maxPerWorkload.count: there is no such key here; the keys here are actions, per",
+    ),
+    "maxPerWorkload that is a number": Broken(
+        policy("maxPerWorkload: 6"),
+        "4:21: policies[0].maxPerWorkload: 6 is one value and must be a mapping; "
+        "write `key: value` lines, indented below it",
     ),
     "key with a capital": Broken(
         "policies: [{Name: a, threshold: 1Gi}]\n", "1:13: policies[0].Name: there is no such key here; write name"
@@ -311,7 +324,36 @@ VALUES = {
         "processes have ended, and two of them may write at once; write 1s or more",
     ),
     "action that is none": Broken(
-        policy("action: restart"), "4:13: policies[0].action: 'restart' is not an action; write evict"
+        policy("action: restart"), "4:13: policies[0].action: 'restart' is not an action; write evict, delete or notify"
+    ),
+    "no actions on a workload": Broken(
+        policy("maxPerWorkload: {actions: 0}"),
+        "4:31: policies[0].maxPerWorkload.actions: 0 would forbid every action; write 1 or more, or `enabled: false`",
+    ),
+    "actions on a workload in quotes": Broken(
+        policy("maxPerWorkload: {actions: '6'}"),
+        "4:31: policies[0].maxPerWorkload.actions: '6' is text; write 6 without quotes",
+    ),
+    "actions on a workload within more than a day": Broken(
+        policy("maxPerWorkload: {per: 25h}"),
+        "4:27: policies[0].maxPerWorkload.per: '25h' is too long; write 1d or less",
+    ),
+    "actions on a workload within no time": Broken(
+        policy("maxPerWorkload: {per: 0s}"), "4:27: policies[0].maxPerWorkload.per: '0s' is too short; write 1s or more"
+    ),
+    "age without a unit": Broken(
+        policy("minAge: 5"), "4:13: policies[0].minAge: '5' has no unit; write 5s for seconds or 5m for minutes"
+    ),
+    "age of no unit": Broken(
+        policy("minAge: 0"), "4:13: policies[0].minAge: '0' has no unit; write 0s for seconds or 0m for minutes"
+    ),
+    "age of two years": Broken(
+        policy("minAge: 800d"),
+        "4:13: policies[0].minAge: '800d' is longer than a year; write a shorter one, such as 1h",
+    ),
+    "dry run in quotes": Broken(
+        policy("dryRun: 'true'"),
+        "4:13: policies[0].dryRun: 'true' is neither true nor false; write true without quotes",
     ),
     "nobody may be unavailable": Broken(
         policy("maxUnavailable: 0"),
@@ -433,6 +475,38 @@ VALUES = {
         POLICY + "safety: {namespaces: {exclude: [kube-*]}}\n",
         "2:33: safety.namespaces.exclude[0]: 'kube-*' is a shell pattern; write kube-.* for all names that begin so",
     ),
+    "breaching share without a unit": Broken(
+        POLICY + "safety: {maxBreaching: 50}\n", "2:24: safety.maxBreaching: 50 has no unit; write 50%"
+    ),
+    "breaching share of none": Broken(
+        POLICY + "safety: {maxBreaching: 0%}\n",
+        "2:24: safety.maxBreaching: '0%' is not from 1% to 100%; write such as 50%",
+    ),
+    "breaching share of more than all": Broken(
+        POLICY + "safety: {maxBreaching: 101%}\n",
+        "2:24: safety.maxBreaching: '101%' is not from 1% to 100%; write such as 50%",
+    ),
+    "breaching share that is not whole": Broken(
+        POLICY + "safety: {maxBreaching: 12.5%}\n",
+        "2:24: safety.maxBreaching: '12.5%' is not a whole percentage; write such as 50%",
+    ),
+    "breaching number": Broken(
+        POLICY + "safety: {maxBreaching: 500}\n",
+        "2:24: safety.maxBreaching: 500 is not a whole percentage; write such as 50%",
+    ),
+    "foreign marks no": Broken(
+        POLICY + "safety: {foreignMarks: no}\n",
+        "2:24: safety.foreignMarks: 'no' is neither true nor false; write false",
+    ),
+    "annotations on": Broken(
+        POLICY + "safety: {annotations: on}\n", "2:23: safety.annotations: 'on' is neither true nor false; write true"
+    ),
+    "named group": Broken(
+        policy("match: {namespaces: ['a(?P<x>b)', 'c(?P<x>d)']}"),
+        "4:26: policies[0].match.namespaces[0]: 'a(?P<x>b)' names a group, which has no use here; remove ?P<x>\n"
+        "policy.yaml:4:39: policies[0].match.namespaces[1]: 'c(?P<x>d)' names a group, which has no use here; "
+        "remove ?P<x>",
+    ),
     "too many expressions": Broken(
         policy("match: {pods: [" + "a, " * 2001 + "]}"),
         "2:3: policies: more than 2000 expressions in all; write fewer, wider ones",
@@ -458,7 +532,7 @@ NOT_BUILT = {
         f"action {action}": Broken(
             policy(f"action: {action}"),
             f"4:13: policies[0].action: the action {action} is not supported by this version of remediator yet; "
-            "write evict",
+            "write evict, delete or notify",
         )
         for action in sorted(unsupported.ACTIONS)
     },
