@@ -18,6 +18,7 @@ from remediator.model.pods import Container, LivePod, OwnerReference
 
 NO_LIMIT = 1 << 60
 """At and above this many bytes a limit stands for "none" (2^63 less a page, 2^64-1)."""
+RESIZING = "PodResizeInProgress"
 _NOT_FOUND = 404
 
 
@@ -65,7 +66,7 @@ def parse_time(text: str | None) -> float | None:
 
 
 def parse_memory(quantity: object) -> int | None:
-    """Bytes of a limit; None for no limit, however it is written."""
+    """Bytes of a limit or request; None for none, however it is written."""
     if quantity is None:
         return None
     value = int(parse_quantity(str(quantity)))  # type: ignore[no-untyped-call]
@@ -104,6 +105,8 @@ def _parse(pod: Json) -> LivePod:
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
         pod_group=group or (metadata.get("labels") or {}).get("scheduling.x-k8s.io/pod-group", ""),
         finalizers=tuple(metadata.get("finalizers") or ()),
+        memory_limit=_pod_limit(spec, status),
+        resizing=_resizing(conditions.get(RESIZING) or {}, status),
     )
 
 
@@ -120,23 +123,43 @@ def _containers(spec: Json, status: Json) -> Iterable[Container]:
             name=container["name"],
             id=seen.get("containerID", "").partition("://")[2] if started_at is not None else "",
             started_at=started_at,
-            memory_limit=parse_memory(_limit_in_force(container, seen)),
+            memory_limit=_in_force("limits", container, seen),
             image=container.get("image", ""),
             restarts=int(seen.get("restartCount") or 0),
             waiting=_words(waiting),
+            memory_request=_in_force("requests", container, seen),
         )
 
 
-def _limit_in_force(container: Json, seen: Json) -> object:
-    """The status names the limit that the kernel has; only a server without that field leaves the spec to say.
+def _pod_limit(spec: Json, status: Json) -> int | None:
+    """The limit of the pod as a whole, where its author has set one.
 
-    Source: KEP-1287, in-place pod resize: ``status.containerStatuses[].resources`` is what is in force.
+    The spec says whether, the status how much: the kubelet of 1.36 writes ``status.resources`` for each pod, and keeps
+    in it the sum over those containers that have a limit, also where others have none and the pod is unlimited.
     """
-    for holder in (seen, container):
-        resources = holder.get("resources")
-        if resources is not None:
-            return (resources.get("limits") or {}).get("memory")
-    return None
+    return _in_force("limits", spec, status) if _memory("limits", spec) else None
+
+
+def _in_force(which: str, spec: Json, status: Json) -> int | None:
+    """The status names what the node has put into force; only a server without that field leaves the spec to say.
+
+    Source: KEP-1287, in-place pod resize: ``status.containerStatuses[].resources`` and ``status.resources``.
+    """
+    return _memory(which, status if status.get("resources") is not None else spec)
+
+
+def _memory(which: str, holder: Json) -> int | None:
+    return parse_memory(((holder.get("resources") or {}).get(which) or {}).get("memory"))
+
+
+def _resizing(condition: Json, status: Json) -> str:
+    """Kubernetes' words for a resize that the node carries out now; one that is only pending has not begun.
+
+    Usually they are none but the condition's name. Before 1.33 the word stood in ``status.resize``.
+    """
+    if condition.get("status") == "True":
+        return _words(condition) or RESIZING
+    return RESIZING if status.get("resize") == "InProgress" else ""
 
 
 def _words(condition: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ def test_everything_that_is_decided_on_is_read() -> None:
         controller=OwnerReference("apps/v1", "ReplicaSet", "web-5d4f", "rs-uid"),
         containers=(
             Container("proxy", "p40c1", TEN + 2, 64 << 20, image="proxy:1", restarts=1),
-            Container("app", "c0ffee", TEN + 3, GI, image="app:1", restarts=2),
+            Container("app", "c0ffee", TEN + 3, GI, image="app:1", restarts=2, memory_request=GI // 2),
             Container("free", "", None, None, image="free:1", restarts=5, waiting="CrashLoopBackOff: back-off 10s"),
         ),
         created_at=TEN,
@@ -121,6 +121,87 @@ def test_the_limit_in_force(change: Json, limit: int | None) -> None:
     if "spec" in change:
         spec["resources"] = change["spec"]
     assert next(one for one in parse_pod(pod).containers if one.name == "app").memory_limit == limit
+
+
+@pytest.mark.parametrize(
+    ("change", "request_"),
+    [
+        pytest.param(
+            {"status": {"requests": {"memory": "2Gi"}}}, 2 * GI, id="resized: the status says what is in force"
+        ),
+        pytest.param({"status": {"limits": {"memory": "2Gi"}}}, None, id="none is in force"),
+        pytest.param({"status": None}, GI // 2, id="a server that does not tell: the spec's"),
+        pytest.param({"status": None, "spec": {}}, None, id="no request anywhere"),
+        pytest.param({"status": {"requests": {"memory": "0"}}}, None, id="nothing"),
+    ],
+)
+def test_the_request_in_force(change: Json, request_: int | None) -> None:
+    """As with the limit, the status has what the node has put into force."""
+    pod = pod_object()
+    pod["status"]["containerStatuses"][0]["resources"] = change["status"]
+    if "spec" in change:
+        pod["spec"]["containers"][0]["resources"] = change["spec"]
+    assert next(one for one in parse_pod(pod).containers if one.name == "app").memory_request == request_
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "limit"),
+    [
+        pytest.param({"memory": "2Gi"}, {"memory": "1Gi"}, GI, id="a resize that is pending: the old one"),
+        pytest.param({"memory": "2Gi"}, {}, None, id="a limit that is not in force yet"),
+        pytest.param({"memory": "2Gi"}, None, 2 * GI, id="a server that does not tell: the spec's"),
+        pytest.param({"memory": "2Gi"}, {"memory": str(2**63 - 4096)}, None, id="no limit in the kernel"),
+        pytest.param({"cpu": "2"}, {"cpu": "2", "memory": "1Gi"}, None, id="of something else"),
+        pytest.param(None, {"memory": "1Gi"}, None, id="the sum of some containers, which limits nothing"),
+        pytest.param(None, None, None, id="none"),
+    ],
+)
+def test_the_pods_own_limit_in_force(spec: Json | None, status: Json | None, limit: int | None) -> None:
+    """Whether a pod has one is for its spec to say, because the status has sums also where there is none."""
+    pod = pod_object()
+    if spec is not None:
+        pod["spec"]["resources"] = {"limits": spec}
+    if status is not None:
+        pod["status"]["resources"] = {"limits": status}
+    assert parse_pod(pod).memory_limit == limit
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"type": "PodResizeInProgress", "status": "True"}, "PodResizeInProgress"),
+        ({"type": "PodResizeInProgress", "status": "True", "reason": "Error", "message": "no"}, "Error: no"),
+        ({"type": "PodResizeInProgress", "status": "False", "reason": "Error"}, ""),
+        ({"type": "PodResizePending", "status": "True", "reason": "Deferred", "message": "no room"}, ""),
+    ],
+)
+def test_a_resize_that_is_carried_out_is_told_and_a_pending_one_is_not(condition: Json, words: str) -> None:
+    """What is pending may stay so for good, and the limits in force don't move meanwhile."""
+    pod = pod_object()
+    pod["status"]["conditions"].append(condition)
+    assert parse_pod(pod).resizing == words
+
+
+@pytest.mark.parametrize(
+    ("word", "words"), [("InProgress", "PodResizeInProgress"), ("Deferred", ""), ("Proposed", ""), ("Infeasible", "")]
+)
+def test_older_servers_tell_of_a_resize_in_a_field(word: str, words: str) -> None:
+    """Before 1.33 one word stood for all states of a resize."""
+    pod = pod_object()
+    pod["status"]["resize"] = word
+    assert parse_pod(pod).resizing == words
+
+
+@pytest.mark.parametrize("odd", ["many", {"memory": "1Gi"}, ["1Gi"], 1.5e400, "1Gi1", "", True])
+@pytest.mark.parametrize("where", ["spec", "status", "container"])
+def test_an_odd_quantity_makes_the_pod_odd(odd: object, where: str) -> None:
+    """A limit that can't be read is not taken for none."""
+    pod = pod_object()
+    pod["spec"]["resources"] = {"limits": {"memory": "1Gi"}}
+    holder = pod["status"]["containerStatuses"][0] if where == "container" else pod[where]
+    holder["resources"] = {"limits": {"memory": odd}, "requests": {"memory": odd}}
+    with pytest.raises(KubernetesOdd):
+        parse_pod(pod)
 
 
 @pytest.mark.parametrize(
