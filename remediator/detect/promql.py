@@ -25,11 +25,13 @@ _LIMITS = ("kube_pod_container_resource_limits", "kube_pod_init_container_resour
 class Queries:
     """The queries of one policy.
 
-    ``nominate`` names the pods that may be over, ``fresh`` counts the series with a sample that is young enough,
-    ``present`` those that Prometheus shows at all, ``coverage`` is measured over running pods.
+    ``nominate`` names the pods that may be over; ``level`` is the same before its comparison, so what is compared, for
+    every pod. ``fresh`` counts the series with a sample that is young enough, ``present`` those that Prometheus shows
+    at all, ``coverage`` is measured over running pods.
     """
 
     nominate: str
+    level: str
     fresh: str
     present: str
     coverage: str
@@ -37,21 +39,21 @@ class Queries:
 
 def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
     """The queries of a policy within a scope."""
-    selected = f"{METRIC}{{{_matchers(policy, safety, scope)}}}"
+    selected = series_of(METRIC, policy, safety, scope)
     low = f"min_over_time({selected}[{policy.for_seconds}s])"
     by_container = f"max by (namespace,pod,container) ({low})"
     match policy.threshold:
         case Quantity(bytes=threshold):
-            nominate = f"sum by (namespace,pod) ({by_container}) > {threshold}"
+            level, over = f"sum by (namespace,pod) ({by_container})", str(threshold)
         case ShareOfLimit(ratio=ratio):
             limits = _limits(policy, safety, scope)
-            share = f"{by_container} / on (namespace,pod,container) {limits}"
-            nominate = f"{share} > {float(ratio)!r}"
+            level, over = f"{by_container} / on (namespace,pod,container) {limits}", repr(float(ratio))
     recent = f"last_over_time({selected}[{policy.max_sample_age}s])"
     running = _running(policy, safety, scope)
     measured = f"count by (namespace,pod) ({recent})"
     return Queries(
-        nominate=nominate,
+        nominate=f"{level} > {over}",
+        level=level,
         fresh=f"count({recent})",
         present=f"count({selected})",
         coverage=f"count({measured} and on (namespace,pod) {running}) / count({running})",
@@ -77,15 +79,24 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _matchers(policy: Policy, safety: Safety, scope: Scope) -> str:
-    return _joined(
-        scope.selector,
-        scope.matchers,
+def series_of(metric: str, policy: Policy, safety: Safety, scope: Scope) -> str:
+    """The selector of one metric's series of the containers that a policy is about."""
+    return f"{metric}{{{_matchers(policy, safety, scope)}}}"
+
+
+def matchers_of_policy(policy: Policy, safety: Safety) -> tuple[str, ...]:
+    """The matchers that a policy and the file's ``safety`` add to those of the scope, one by one."""
+    matchers = (
         _alternatives("namespace", policy.match.namespaces),
         _alternatives("namespace", safety.excluded_namespaces, operator="!~"),
         _alternatives("pod", policy.match.pods),
         _alternatives("container", policy.match.containers),
     )
+    return tuple(filter(None, matchers))
+
+
+def _matchers(policy: Policy, safety: Safety, scope: Scope) -> str:
+    return _joined(scope.selector, scope.matchers, *matchers_of_policy(policy, safety))
 
 
 def _limits(policy: Policy, safety: Safety, scope: Scope) -> str:
@@ -96,7 +107,7 @@ def _limits(policy: Policy, safety: Safety, scope: Scope) -> str:
     """
     matchers = _state_matchers('resource="memory"', policy, safety, scope)
     of_spec = _renamed(" or ".join(f"{name}{{{matchers}}}" for name in _LIMITS), scope)
-    in_force = f"{_LIMIT_IN_FORCE}{{{_matchers(policy, safety, scope)}}}"
+    in_force = series_of(_LIMIT_IN_FORCE, policy, safety, scope)
     return f"min by (namespace,pod,container) (({of_spec} or {in_force}) > 0 < {_NO_LIMIT})"
 
 

@@ -11,7 +11,7 @@ import re2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remediator.detect.promql import METRIC, compile_queries, quoted, samples_query
+from remediator.detect.promql import METRIC, compile_queries, matchers_of_policy, quoted, samples_query
 from remediator.detect.scope import DEFAULT_SELECTOR, Scope
 from remediator.policy import Match, Policy
 from remediator.policy.patterns import Pattern
@@ -42,6 +42,28 @@ def test_a_share_is_compared_with_the_limits_of_kube_state_metrics() -> None:
         'kube_pod_init_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"} or '
         f"container_spec_memory_limit_bytes{{{S}}}"
         ") > 0 < 2^60) > 0.925"
+    )
+
+
+@pytest.mark.parametrize(("threshold", "over"), [("20Gi", "21474836480"), ("92.5% of limit", "0.925")])
+def test_what_is_compared_can_be_asked_for_by_itself(threshold: str, over: str) -> None:
+    """The level is the question that names candidates, but for its comparison: what ``check`` counts."""
+    queries = compile_queries(policy(threshold), safety(), SCOPE)
+    assert queries.nominate == f"{queries.level} > {over}"
+    found = promql_parser.parse(queries.nominate)
+    assert isinstance(found, promql_parser.BinaryExpr)
+    assert found.lhs.prettify() == promql_parser.parse(queries.level).prettify(), (
+        "nothing in it binds to the comparison"
+    )
+
+
+def test_the_matchers_of_a_policy_can_be_had_one_by_one() -> None:
+    """Each is one condition, in the order of the query; what is left out is none."""
+    match = Match(namespaces=("shop",), containers=("app",))
+    assert matchers_of_policy(policy(match=match), safety()) == (
+        'namespace=~"(?:shop)"',
+        'namespace!~"(?:kube-system)"',
+        'container=~"(?:app)"',
     )
 
 
