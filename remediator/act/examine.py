@@ -95,7 +95,7 @@ class Examination:
         owner = self._owners.workload_of(pod, fresh=True)
         vetoes = policy_and_journal(
             breach, pod=pod, owner=owner, policy=policy, policies=policies, ledger=ledger, now=self._clock()
-        ) or about_pod(breach, pod=pod, owner=owner)
+        ) or about_pod(breach, pod=pod, owner=owner, policy=policy, now=self._clock())
         if vetoes or owner is None:
             return Vetoed(vetoes, owner)
         workload = self._owners.read(owner)

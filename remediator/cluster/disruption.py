@@ -41,4 +41,5 @@ def _budget(item: Json) -> DisruptionBudget:
         desired=int(status.get("desiredHealthy") or 0),
         broken=broken[0] if broken else "",
         observed=int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0),
+        always_allows_unready=item["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy, PolicyFile
+from remediator.policy.durations import format_duration
 
 
 def policy_and_journal(
@@ -28,6 +31,7 @@ def policy_and_journal(
         in_flight(breach, owner, policy, ledger),
         breaker_open(owner, ledger),
         cooldown(owner, policy, ledger, now),
+        per_workload_limit(owner, policy, ledger, now),
         budget(policies, ledger, now),
         concurrency(policies, ledger),
     )
@@ -104,6 +108,24 @@ def cooldown(owner: WorkloadRef | None, policy: Policy, ledger: Ledger, now: flo
     if left > 0:
         return Veto(Reason.COOLDOWN, f"the cooldown of {owner} has {left:.0f} s to go")
     return None
+
+
+def per_workload_limit(owner: WorkloadRef | None, policy: Policy, ledger: Ledger, now: float) -> Veto | None:
+    """So many pods of one workload in so much time: where more would go, its leak has outgrown restarts."""
+    limit = policy.max_per_workload
+    spent = sorted(
+        act.at
+        for act in ledger.acts
+        if owner and act.workload_uid == owner.uid and act.spends and act.at > now - limit.per
+    )
+    if len(spent) < limit.actions:
+        return None
+    free = spent[len(spent) - limit.actions] + limit.per
+    detail = (
+        f"{len(spent)} pods of {owner} within {format_duration(limit.per)}, maxPerWorkload allows {limit.actions}; "
+        f"the next is allowed at {datetime.fromtimestamp(free, UTC):%Y-%m-%d %H:%M:%S} UTC, in {free - now:.0f} s"
+    )
+    return Veto(Reason.PER_WORKLOAD_LIMIT, detail)
 
 
 def budget(policies: PolicyFile, ledger: Ledger, now: float) -> Veto | None:

@@ -8,20 +8,35 @@ from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod
 from remediator.model.vocabulary import ANNOTATIONS, Reason
 from remediator.model.workloads import WorkloadRef
+from remediator.policy import Policy
+from remediator.policy.durations import format_duration
 
 REPLACEABLE = frozenset({"Deployment", "ReplicaSet"})
 """The kinds of workload whose replacement pods this version can tell from the others."""
 OPT_OUT = f"{ANNOTATIONS}/opt-out"
 MIRROR = "kubernetes.io/config.mirror"
+GROUPS = (
+    "scheduling.x-k8s.io/pod-group",
+    "pod-group.scheduling.sigs.k8s.io",
+    "scheduling.k8s.io/group-name",
+    "scheduling.volcano.sh/group-name",
+    "kueue.x-k8s.io/pod-group-name",
+    "gang.scheduling.koordinator.sh/name",
+)
+"""Labels and annotations by which schedulers are told that pods start together or not at all."""
 
 
-def about_pod(breach: Breach, *, pod: LivePod, owner: WorkloadRef | None) -> tuple[Veto, ...]:
-    """Every veto of this stage."""
+def about_pod(
+    breach: Breach, *, pod: LivePod, owner: WorkloadRef | None, policy: Policy, now: float
+) -> tuple[Veto, ...]:
+    """Every veto of this stage; ``now`` in seconds since the epoch."""
     vetoes = (
         opted_out(pod.annotations, f"pod {pod.name}"),
         replaced(breach, pod),
         terminating(pod),
         not_running(pod),
+        too_young(pod, policy, now),
+        resize_in_progress(pod),
         unsupported_owner(pod, owner),
         no_controller(pod, owner),
     )
@@ -59,6 +74,25 @@ def not_running(pod: LivePod) -> Veto | None:
     return None
 
 
+def too_young(pod: LivePod, policy: Policy, now: float) -> Veto | None:
+    """What has just started may still be warming up, and a restart would only start that anew."""
+    started = [container.started_at for container in pod.containers if container.started_at is not None]
+    if not started:
+        return None
+    age = now - max(started)
+    if age < policy.min_age:
+        detail = f"its youngest container started {age:.0f} s ago, minAge is {format_duration(policy.min_age)}"
+        return Veto(Reason.TOO_YOUNG, detail)
+    return None
+
+
+def resize_in_progress(pod: LivePod) -> Veto | None:
+    """The limit is changing under it. One that is only pending is no reason to wait: the limit in force counts."""
+    if pod.resizing:
+        return Veto(Reason.RESIZE_IN_PROGRESS, f"a resize in place is being carried out: {pod.resizing}")
+    return None
+
+
 def no_controller(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
     """Nobody would make another one."""
     if pod.controller is None:
@@ -75,8 +109,13 @@ def unsupported_owner(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
         return Veto(Reason.UNSUPPORTED_OWNER, f"a static pod of node {pod.node}")
     if kind == "Job":
         return Veto(Reason.UNSUPPORTED_OWNER, "a pod of a Job, whose work would be lost")
-    if pod.pod_group:
-        return Veto(Reason.UNSUPPORTED_OWNER, f"a member of the pod group {pod.pod_group}")
+    if group := _group(pod):
+        return Veto(Reason.UNSUPPORTED_OWNER, f"a member of the pod group {group}")
     if owner is not None and owner.kind not in REPLACEABLE:
         return Veto(Reason.UNSUPPORTED_OWNER, f"this version can't wait for a replacement by a {owner.kind}")
     return None
+
+
+def _group(pod: LivePod) -> str:
+    marks = (told.get(key) for key in GROUPS for told in (pod.labels, pod.annotations))
+    return pod.pod_group or next(filter(None, marks), "")

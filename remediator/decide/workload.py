@@ -8,9 +8,16 @@ from remediator.decide.pod import opted_out
 from remediator.model.measures import Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Reason
-from remediator.model.workloads import DisruptionBudget, Workload
+from remediator.model.vocabulary import Action, Outcome, Reason
+from remediator.model.workloads import DisruptionBudget, Workload, ordinal
 from remediator.policy import Policy
+
+REVISION = "controller-revision-hash"
+"""The label that says from which revision a StatefulSet or a DaemonSet has made a pod."""
+TEMPLATES = ("pod-template-hash", REVISION)
+"""The labels that tell the templates of one workload from each other."""
+_NAMED = 3
+"""Pods that a sentence names at most."""
 
 
 def about_workload(
@@ -20,8 +27,10 @@ def about_workload(
     vetoes = (
         opted_out(workload.annotations, str(workload.ref)),
         rollout_in_progress(workload),
-        workload_not_ready(pod, workload=workload, policy=policy, ledger=ledger, now=now),
-        disruption_budget(pod, budgets),
+        revision_would_change(pod, workload),
+        stuck(workload, ledger) or workload_not_ready(pod, workload=workload, policy=policy, ledger=ledger, now=now),
+        predecessor_unavailable(pod, workload, now),
+        disruption_budget(pod, budgets, policy.action),
     )
     return tuple(veto for veto in vetoes if veto)
 
@@ -30,10 +39,33 @@ def rollout_in_progress(workload: Workload) -> Veto | None:
     """While templates change, the replacement would be made from another one: a memory policy never deploys."""
     if workload.rollout:
         return Veto(Reason.ROLLOUT_IN_PROGRESS, f"{workload.ref}: {workload.rollout}")
-    controllers = {pod.controller.name for pod in workload.pods if pod.controller and not pod.finished}
-    if len(controllers) > 1:
-        names = ", ".join(sorted(controllers))
-        return Veto(Reason.ROLLOUT_IN_PROGRESS, f"{workload.ref} has pods of several templates: {names}")
+    # These two hold pods of several revisions on purpose, and have said above what they are doing.
+    if _is_of_apps(workload, "StatefulSet", "DaemonSet"):
+        return None
+    alive = [pod for pod in workload.pods if not pod.finished]
+    controllers = {pod.controller.name for pod in alive if pod.controller}
+    hashes = [{pod.labels[label] for pod in alive if label in pod.labels} for label in TEMPLATES]
+    for names in (controllers, *hashes):
+        if len(names) > 1:
+            detail = f"{workload.ref} has pods of several templates: {', '.join(sorted(names))}"
+            return Veto(Reason.ROLLOUT_IN_PROGRESS, detail)
+    return None
+
+
+def revision_would_change(pod: LivePod, workload: Workload) -> Veto | None:
+    """A memory policy never deploys: an update that waits (a partition, OnDelete) is not ours to carry out."""
+    if workload.outdated:
+        detail = f"{workload.ref} has pods of an older template on {workload.outdated} nodes"
+        return Veto(Reason.REVISION_WOULD_CHANGE, detail)
+    if workload.revisions is None:
+        return None
+    number, made_from = ordinal(pod.name), pod.labels.get(REVISION, "")
+    if number is None or not made_from:
+        return Veto(Reason.REVISION_WOULD_CHANGE, f"which revision {pod.name} was made from can't be told")
+    would_be = workload.revisions.of(number)
+    if made_from != would_be:
+        detail = f"{pod.name} was made from revision {made_from}, its replacement would be made from {would_be}"
+        return Veto(Reason.REVISION_WOULD_CHANGE, detail)
     return None
 
 
@@ -47,6 +79,9 @@ def workload_not_ready(pod: LivePod, *, workload: Workload, policy: Policy, ledg
     going = sum(1 for one in workload.pods if one.terminating and not one.finished and one.uid != pod.uid)
     missing = max(workload.size - len(left), going + 1)
     allowed = policy.max_unavailable.of(workload.size)
+    if workload.ordered:
+        # It makes one pod after the other, so a second one that is missing stays missing for as long as the first.
+        allowed = min(allowed, 1)
     if missing > allowed:
         detail = (
             f"{missing} of the {workload.size} pods of {workload.ref} would be unavailable, maxUnavailable is {allowed}"
@@ -55,24 +90,70 @@ def workload_not_ready(pod: LivePod, *, workload: Workload, policy: Policy, ledg
     return None
 
 
-def disruption_budget(pod: LivePod, budgets: Sequence[DisruptionBudget]) -> Veto | None:
-    """What the Eviction API would answer, without spending anything on the question."""
+def stuck(workload: Workload, ledger: Ledger) -> Veto | None:
+    """What could not end before will not end now: the next pod would be lost in the same way."""
+    records = {
+        record.breach.uid: record
+        for record in ledger.settled
+        if record.outcome is Outcome.STUCK_TERMINATING and record.workload.uid == workload.ref.uid
+    }
+    for pod in workload.pods:
+        if pod.uid in records:
+            return Veto(Reason.WORKLOAD_NOT_READY, f"{pod.name} is still there: {records[pod.uid].detail}")
+    return None
+
+
+def predecessor_unavailable(pod: LivePod, workload: Workload, now: float) -> Veto | None:
+    """A StatefulSet that makes its pods in order makes none while one below is not available.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#deployment-and-scaling-guarantees
+    """
+    if not workload.ordered:
+        return None
+    number = ordinal(pod.name)
+    if number is None:
+        return Veto(Reason.PREDECESSOR_UNAVAILABLE, f"the place of {pod.name} in {workload.ref} can't be told")
+    available = {one.name for one in workload.available(now)}
+    above = min(number, workload.first_ordinal + workload.size)
+    below = [f"{workload.ref.name}-{n}" for n in range(workload.first_ordinal, above)]
+    if missing := [name for name in below if name not in available]:
+        detail = f"{workload.ref} makes its pods in order, and {', '.join(missing[:_NAMED])} is not available"
+        return Veto(Reason.PREDECESSOR_UNAVAILABLE, detail)
+    return None
+
+
+def disruption_budget(pod: LivePod, budgets: Sequence[DisruptionBudget], action: Action) -> Veto | None:
+    """What the Eviction API would answer, without spending anything on the question.
+
+    A policy that says ``delete`` goes past the budgets, so they are not asked.
+    Source: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
+    """
+    if action is Action.DELETE:
+        return None
     covering = [budget for budget in budgets if budget.covers(pod)]
     if len(covering) > 1:
         names = ", ".join(sorted(budget.name for budget in covering))
         return Veto(Reason.DISRUPTION_BUDGET, f"PodDisruptionBudgets {names} all cover it; the API allows one")
-    for budget in covering:
-        if budget.broken:
-            detail = f"PodDisruptionBudget {budget.name} will never allow anything: {budget.broken}"
-            return Veto(Reason.DISRUPTION_BUDGET, detail)
-        if not budget.observed:
-            return Veto(Reason.DISRUPTION_BUDGET, f"PodDisruptionBudget {budget.name} is still being computed")
-        # The API does not ask a budget that is met for a pod that is not Ready and so adds nothing to it.
-        unneeded = pod.ready_since is None and 0 < budget.desired <= budget.healthy
-        if budget.allowed < 1 and not unneeded:
-            detail = (
-                f"PodDisruptionBudget {budget.name} allows no disruption: "
-                f"{budget.healthy} healthy, {budget.desired} wanted"
-            )
-            return Veto(Reason.DISRUPTION_BUDGET, detail)
-    return None
+    words = _refusal(pod, covering[0]) if covering else ""
+    return Veto(Reason.DISRUPTION_BUDGET, f"PodDisruptionBudget {covering[0].name} {words}") if words else None
+
+
+def _refusal(pod: LivePod, budget: DisruptionBudget) -> str:
+    """Why the budget would refuse; empty where it would not."""
+    unready = pod.ready_since is None
+    if unready and budget.always_allows_unready:
+        return ""
+    if budget.broken:
+        return f"is misconfigured and will never allow anything: {budget.broken}"
+    if not budget.observed:
+        return "is still being computed"
+    # The API does not ask a budget that is met for a pod that is not Ready and so adds nothing to it.
+    unneeded = unready and 0 < budget.desired <= budget.healthy
+    if budget.allowed < 1 and not unneeded:
+        return f"allows no disruption: {budget.healthy} healthy, {budget.desired} wanted"
+    return ""
+
+
+def _is_of_apps(workload: Workload, *kinds: str) -> bool:
+    """Whether it is one of these kinds of Kubernetes' own; other projects have kinds of the same names."""
+    return workload.ref.kind in kinds and workload.ref.api_version.partition("/")[0] in {"", "apps"}

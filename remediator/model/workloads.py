@@ -96,6 +96,8 @@ class DisruptionBudget:
 
     ``broken`` carries the message of a ``DisruptionAllowed`` condition with reason SyncFailed: such a budget
     will never allow anything. ``observed`` is False while its controller has not seen its newest form.
+    ``always_allows_unready`` is the unhealthyPodEvictionPolicy AlwaysAllow: it is not asked about a pod that is not
+    Ready.
     """
 
     name: str
@@ -105,6 +107,7 @@ class DisruptionBudget:
     desired: int = 0
     broken: str = ""
     observed: bool = True
+    always_allows_unready: bool = False
 
     def covers(self, pod: LivePod) -> bool:
         """Whether the budget is asked when this pod goes."""

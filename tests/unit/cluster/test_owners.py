@@ -303,6 +303,25 @@ def test_a_budget_that_will_never_allow_anything(api: ApiServer, objects: Object
     assert found.broken == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "always"),
+    [
+        ({}, False),
+        ({"unhealthyPodEvictionPolicy": "IfHealthyBudget"}, False),
+        ({"unhealthyPodEvictionPolicy": "AlwaysAllow"}, True),
+    ],
+)
+def test_what_a_budget_says_of_unready_pods(
+    api: ApiServer,
+    objects: Objects,
+    written: Json,
+    always: bool,  # noqa: FBT001
+) -> None:
+    """AlwaysAllow is the only word by which a budget lets every pod go that is not Ready."""
+    [found] = budgets(api, objects, budget(spec={**budget()["spec"], **written}))
+    assert found.always_allows_unready is always
+
+
 def test_a_budget_that_is_still_computed(api: ApiServer, objects: Objects) -> None:
     """A new one has no status yet, a changed one an old one."""
     for status in ({}, None, {"observedGeneration": 1, "disruptionsAllowed": 5}):

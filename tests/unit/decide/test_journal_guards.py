@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -226,6 +227,40 @@ def test_so_many_acts_in_so_much_time(acts: list[Act], left: int) -> None:
     assert (Reason.BUDGET in vetoes(file=file, ledger=ledger(acts=acts))) is (left == 0)
 
 
+@pytest.mark.parametrize(
+    ("acts", "limited"),
+    [
+        ([], False),
+        ([act(ago=5)], False),
+        ([act(ago=5), act(ago=3599)], True),
+        ([act(ago=5), act(ago=3600)], False),
+        ([act(ago=5), act(ago=100, spends=False)], False),
+        ([act(ago=5), act("other-uid", ago=100)], False),
+        ([act(ago=5), act(ago=5000, settled_ago=10)], False),
+        ([act(ago=5), act(ago=-5)], True),
+        ([act(ago=n) for n in range(5)], True),
+    ],
+)
+def test_so_many_acts_on_one_workload_in_so_much_time(acts: list[Act], limited: bool) -> None:  # noqa: FBT001
+    """Counted from intents, for this workload alone; what was given back does not count."""
+    two = policy(cooldown=0, max_per_workload=Budget(actions=2, per=3600))
+    found = vetoes(by=two, ledger=ledger(acts=acts))
+    assert (Reason.PER_WORKLOAD_LIMIT in found) is limited
+
+
+def test_the_limit_of_a_workload_says_when_the_next_is_allowed() -> None:
+    """The moment at which so many have left the window that one more fits, and how far that is away."""
+    acts = [act(ago=n) for n in (3500, 3000, 2500)]
+    two = policy(cooldown=0, max_per_workload=Budget(actions=2, per=3600))
+    found = vetoes(by=two, ledger=ledger(acts=acts))
+    assert found[Reason.PER_WORKLOAD_LIMIT] == (
+        "3 pods of Deployment/web within 1h, maxPerWorkload allows 2; "
+        "the next is allowed at 2027-01-15 08:10:00 UTC, in 600 s"
+    )
+    assert vetoes(by=two, ledger=ledger(acts=acts), now=NOW + 600) == {}
+    assert vetoes(by=two, ledger=ledger(acts=acts), owner=None) == {}
+
+
 def test_so_many_remediations_at_a_time() -> None:
     """``maxConcurrent`` counts all workloads together."""
     held = [record(id=str(n), workload=WorkloadRef("Deployment", "n", str(n), str(n))) for n in range(3)]
@@ -243,6 +278,7 @@ def test_all_reasons_are_told_at_once() -> None:
     file = policies(
         second, paused=True, excluded_namespaces=("shop",), max_concurrent=1, budget=Budget(actions=1, per=60)
     )
+    second = replace(second, max_per_workload=Budget(actions=1, per=60))
     assert set(vetoes(file=file, by=second, ledger=busy)) == {
         Reason.PAUSED,
         Reason.EXCLUDED_NAMESPACE,
@@ -250,6 +286,7 @@ def test_all_reasons_are_told_at_once() -> None:
         Reason.IN_FLIGHT,
         Reason.BREAKER_OPEN,
         Reason.COOLDOWN,
+        Reason.PER_WORKLOAD_LIMIT,
         Reason.BUDGET,
         Reason.CONCURRENCY,
     }
@@ -257,11 +294,14 @@ def test_all_reasons_are_told_at_once() -> None:
 
 def test_a_record_does_not_object_to_itself() -> None:
     """The second look leaves its own record out: what it has spent is no reason against it."""
-    alone = policies(policy(), max_concurrent=1, budget=Budget(actions=1, per=3600))
+    alone = policies(
+        policy(max_per_workload=Budget(actions=1, per=3600)), max_concurrent=1, budget=Budget(actions=1, per=3600)
+    )
     begun = changes.intended(Ledger(), record())
     assert set(vetoes(file=alone, ledger=begun)) == {
         Reason.IN_FLIGHT,
         Reason.COOLDOWN,
+        Reason.PER_WORKLOAD_LIMIT,
         Reason.BUDGET,
         Reason.CONCURRENCY,
     }

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from remediator.decide import about_pod
-from remediator.model.pods import OwnerReference
+from remediator.decide.pod import too_young
+from remediator.model.pods import Container, OwnerReference
 from remediator.model.vocabulary import Reason
 from remediator.model.workloads import WorkloadRef
-from tests.unit.make import DEPLOYMENT, NOW, breach, pod
+from tests.unit.make import DEPLOYMENT, NOW, breach, container, pod, policy
 
 
 def reasons(owner: WorkloadRef | None = DEPLOYMENT, **of_pod: Any) -> set[Reason]:  # noqa: ANN401 (fields of a pod)
     """The reasons of this stage for ``pod()``, changed."""
-    found = about_pod(breach(), pod=pod(**of_pod), owner=owner)
+    found = about_pod(breach(), pod=pod(**of_pod), owner=owner, policy=policy(min_age=300), now=NOW)
     assert all(veto.detail for veto in found)
     return {veto.reason for veto in found}
 
@@ -88,9 +89,64 @@ def test_a_static_pod_is_known_by_its_annotation_as_well() -> None:
     assert Reason.UNSUPPORTED_OWNER in reasons(annotations={"kubernetes.io/config.mirror": "abc"})
 
 
-def test_a_member_of_a_group_is_left_alone() -> None:
-    """A gang that is scheduled together loses all its work with one pod."""
-    assert reasons(pod_group="training") == {Reason.UNSUPPORTED_OWNER}
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"pod_group": "training"}, id="spec"),
+        pytest.param({"labels": {"scheduling.x-k8s.io/pod-group": "training"}}, id="label"),
+        pytest.param({"labels": {"pod-group.scheduling.sigs.k8s.io": "training"}}, id="the older label"),
+        pytest.param({"labels": {"kueue.x-k8s.io/pod-group-name": "training"}}, id="Kueue"),
+        pytest.param({"labels": {"gang.scheduling.koordinator.sh/name": "training"}}, id="Koordinator, label"),
+        pytest.param({"annotations": {"gang.scheduling.koordinator.sh/name": "training"}}, id="Koordinator"),
+        pytest.param({"annotations": {"scheduling.k8s.io/group-name": "training"}}, id="Volcano"),
+        pytest.param({"annotations": {"scheduling.volcano.sh/group-name": "training"}}, id="Volcano, its own"),
+    ],
+)
+def test_a_member_of_a_group_is_left_alone(told: dict[str, Any]) -> None:
+    """A gang that is scheduled together loses all its work with one pod, by whatever mark it is one."""
+    assert reasons(**told) == {Reason.UNSUPPORTED_OWNER}
+
+
+def test_a_label_that_is_empty_names_no_group() -> None:
+    """Charts write labels without a value where nothing is meant."""
+    assert reasons(labels={"scheduling.x-k8s.io/pod-group": ""}) == set()
+
+
+@pytest.mark.parametrize(
+    ("ages", "young"),
+    [
+        ([86400], False),
+        ([300], False),
+        ([299.5], True),
+        ([86400, 299], True),
+        ([None, 86400], False),
+        ([None], False),
+        ([], False),
+    ],
+)
+def test_what_has_just_started_is_too_young(ages: list[float | None], young: bool) -> None:  # noqa: FBT001
+    """The youngest container counts, also where only that one was restarted; what does not run has no age."""
+    found = reasons(containers=tuple(aged(age) for age in ages))
+    assert found == ({Reason.TOO_YOUNG} if young else set())
+
+
+def aged(age: float | None) -> Container:
+    """A container that started so many seconds ago."""
+    return container(started_at=None if age is None else NOW - age)
+
+
+def test_a_min_age_of_nothing_is_none() -> None:
+    """``minAge: 0s`` switches the guard off; else both times are in the sentence."""
+    just = pod(containers=(aged(0),))
+    assert too_young(just, policy(min_age=0), NOW) is None
+    veto = too_young(just, policy(min_age=5400), NOW)
+    assert veto is not None
+    assert veto.detail == "its youngest container started 0 s ago, minAge is 1h30m"
+
+
+def test_a_resize_that_is_being_carried_out_is_waited_for() -> None:
+    """The limit is changing; Kubernetes' words are in the sentence."""
+    assert reasons(resizing="PodResizeInProgress: Actuating") == {Reason.RESIZE_IN_PROGRESS}
 
 
 def test_all_reasons_are_told_at_once() -> None:
@@ -102,12 +158,16 @@ def test_all_reasons_are_told_at_once() -> None:
         phase="Failed",
         controller=None,
         pod_group="g",
+        resizing="now",
+        containers=(aged(1),),
         annotations={"remediator.dev/opt-out": "yes"},
     ) == {
         Reason.OPTED_OUT,
         Reason.REPLACED_SINCE_SAMPLE,
         Reason.TERMINATING,
         Reason.NOT_RUNNING,
+        Reason.TOO_YOUNG,
+        Reason.RESIZE_IN_PROGRESS,
         Reason.UNSUPPORTED_OWNER,
         Reason.NO_CONTROLLER,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from remediator.decide.workload import workload_not_ready
 from remediator.model.pods import LivePod, OwnerReference
 from remediator.model.remediations import Ledger, Remediation
 from remediator.model.selectors import LabelSelector
-from remediator.model.vocabulary import Reason
-from remediator.model.workloads import DisruptionBudget, Workload
+from remediator.model.vocabulary import Action, Outcome, Reason
+from remediator.model.workloads import DisruptionBudget, Revisions, Workload, WorkloadRef
 from remediator.policy import CountOrPercent, Policy
 from tests.unit.make import NOW, breach, peers, pod, policy, record, workload
 
@@ -27,6 +28,7 @@ def reasons(
     budgets: Iterable[DisruptionBudget] = (),
     by: Policy | None = None,
     in_flight: Iterable[Remediation] = (),
+    settled: Iterable[Remediation] = (),
 ) -> dict[Reason, str]:
     """The reasons of this stage with their words, for ``pod()`` of ``workload()`` unless they are changed."""
     found = about_workload(
@@ -34,7 +36,7 @@ def reasons(
         workload=of or workload(),
         budgets=tuple(budgets),
         policy=by or policy(),
-        ledger=Ledger(in_flight={one.id: one for one in in_flight}),
+        ledger=Ledger(in_flight={one.id: one for one in in_flight}, settled=tuple(settled)),
         now=NOW,
     )
     assert all(veto.detail for veto in found)
@@ -73,6 +75,156 @@ def test_pods_of_two_templates_are_a_rollout() -> None:
     assert found == {Reason.ROLLOUT_IN_PROGRESS: "Deployment/web has pods of several templates: web-5d4f, web-6666"}
     ended = workload(pods=(pod(), *peers(2), pod(uid="x", controller=other, phase="Failed")))
     assert reasons(of=ended) == {}
+
+
+@pytest.mark.parametrize("label", ["pod-template-hash", "controller-revision-hash"])
+def test_a_controller_that_says_nothing_is_read_by_its_pods_templates(label: str) -> None:
+    """The pods of a custom controller that carry more than one template hash are a rollout, whatever it is called."""
+    for kind, group in (("CloneSet", "apps.kruise.io/v1alpha1"), ("StatefulSet", "apps.kruise.io/v1beta1")):
+        ref = WorkloadRef(kind, "shop", "web", "dep-uid", group)
+        pods = (pod(labels={label: "a"}), *peers(1, labels={label: "a"}), *peers(2, labels={label: "b"})[1:])
+        found = reasons(of=workload(ref=ref, wanted=None, pods=pods))
+        assert found == {Reason.ROLLOUT_IN_PROGRESS: f"{kind}/web has pods of several templates: a, b"}
+        alike = tuple(replace(one, labels={label: "a"}) for one in pods)
+        assert reasons(of=workload(ref=ref, wanted=None, pods=alike)) == {}
+        ended = (*alike, pod(uid="x", phase="Failed", labels={label: "b"}))
+        assert reasons(of=workload(ref=ref, wanted=None, pods=ended)) == {}
+
+
+# StatefulSets and DaemonSets
+
+
+def of_set(number: int, revision: str = "old", **changes: Any) -> LivePod:  # noqa: ANN401
+    """A pod of the StatefulSet ``db``."""
+    name = f"db-{number}"
+    usual = {"name": name, "uid": name, "labels": {"app": "web", "controller-revision-hash": revision}}
+    return pod(**{**usual, **changes})
+
+
+def statefulset(*pods: LivePod, revisions: Revisions | None = None, **changes: Any) -> Workload:  # noqa: ANN401
+    """The StatefulSet ``db``, in order, with these pods."""
+    usual = {
+        "ref": WorkloadRef("StatefulSet", "shop", "db", "set-uid", "apps/v1"),
+        "wanted": len(pods),
+        "pods": pods,
+        "ordered": True,
+        "revisions": revisions or Revisions("old", "old"),
+    }
+    return workload(**{**usual, **changes})
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_any_ordinal_of_a_whole_statefulset_may_go(number: int) -> None:
+    """Where all are available it makes each of them again."""
+    pods = [of_set(n) for n in range(3)]
+    assert reasons(pods[number], of=statefulset(*pods)) == {}
+
+
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        pytest.param([of_set(0, ready_since=None), of_set(1), of_set(2)], "db-0", id="not Ready"),
+        pytest.param([of_set(0, deleted_at=NOW + 9.0), of_set(1), of_set(2)], "db-0", id="terminating"),
+        pytest.param([of_set(1), of_set(2)], "db-0", id="not there"),
+        pytest.param([of_set(0, phase="Failed"), of_set(2)], "db-0, db-1", id="two of them"),
+        pytest.param([of_set(0), of_set(1, ready_since=NOW - 3.0), of_set(2)], "db-1", id="Ready for too short a time"),
+    ],
+)
+def test_a_predecessor_that_is_unavailable_keeps_the_next_from_being_made(case: list[LivePod], names: str) -> None:
+    """A StatefulSet that makes its pods in order makes none above one that is not available."""
+    in_order = statefulset(*case, wanted=3, min_ready_seconds=10)
+    found = reasons(case[-1], of=in_order, by=policy(max_unavailable=CountOrPercent(3)))
+    assert found[Reason.PREDECESSOR_UNAVAILABLE] == (
+        f"StatefulSet/db makes its pods in order, and {names} is not available"
+    )
+    lenient = replace(in_order, ordered=False)
+    assert reasons(case[-1], of=lenient, by=policy(max_unavailable=CountOrPercent(3))) == {}
+
+
+def test_ordinals_count_from_the_first() -> None:
+    """What is below the first ordinal, and what is not wanted any more, is no predecessor; what is above is none."""
+    pods = [of_set(5), of_set(6)]
+    assert reasons(pods[1], of=statefulset(*pods, first_ordinal=5)) == {}
+    unwanted = [of_set(0), of_set(10**12)]
+    assert reasons(unwanted[1], of=statefulset(*unwanted, wanted=1)) == {}
+    sick_above = [of_set(0), of_set(1, ready_since=None)]
+    found = reasons(sick_above[0], of=statefulset(*sick_above))
+    assert set(found) == {Reason.WORKLOAD_NOT_READY}
+
+
+def test_a_pod_without_an_ordinal_is_no_statefulsets_to_make_again() -> None:
+    """What the name does not tell is not guessed."""
+    odd = of_set(0, name="db-x")
+    found = reasons(odd, of=statefulset(odd, of_set(1)))
+    assert set(found) == {Reason.PREDECESSOR_UNAVAILABLE, Reason.REVISION_WOULD_CHANGE}
+
+
+@pytest.mark.parametrize("allowed", [CountOrPercent(2), CountOrPercent(100, is_percent=True)])
+def test_in_order_one_at_a_time_whatever_max_unavailable_says(allowed: CountOrPercent) -> None:
+    """A second one that is missing stays missing for as long as the first; in parallel the policy's word holds."""
+    pods = [of_set(n) for n in range(3)]
+    uid = "set-uid"
+    other = record(id="other", workload=replace(record().workload, uid=uid), breach=breach(uid="db-2", pod="db-2"))
+    by = policy(max_unavailable=allowed)
+    in_order, parallel = statefulset(*pods), statefulset(*pods, ordered=False)
+    found = reasons(pods[0], of=in_order, by=by, in_flight=[other])
+    assert found == {
+        Reason.WORKLOAD_NOT_READY: "2 of the 3 pods of StatefulSet/db would be unavailable, maxUnavailable is 1"
+    }
+    assert reasons(pods[0], of=parallel, by=by, in_flight=[other]) == {}
+
+
+@pytest.mark.parametrize(
+    ("revision", "revisions", "would_be"),
+    [
+        pytest.param("old", Revisions("old", "old"), "", id="no update"),
+        pytest.param("old", Revisions("old", "new", partition=3), "", id="held back by the partition"),
+        pytest.param("old", Revisions("old", "new", partition=2), "new", id="at the partition"),
+        pytest.param("new", Revisions("old", "new", partition=2), "", id="updated already"),
+        pytest.param("new", Revisions("old", "new", partition=3), "old", id="updated, and the partition was raised"),
+        pytest.param("old", Revisions("old", "new", on_delete=True), "new", id="OnDelete"),
+        pytest.param(
+            "old", Revisions("old", "new", partition=3, on_delete=True), "new", id="OnDelete has no partition"
+        ),
+        pytest.param("new", Revisions("old", "new", on_delete=True), "", id="OnDelete, made again already"),
+        pytest.param("older", Revisions("old", "old"), "old", id="of an even older one"),
+    ],
+)
+def test_the_revision_would_change(revision: str, revisions: Revisions, would_be: str) -> None:
+    """Where the replacement would be made from another revision the pod stays: a memory policy never deploys."""
+    pods = [of_set(0), of_set(1), of_set(2, revision)]
+    found = reasons(pods[2], of=statefulset(*pods, revisions=revisions))
+    words = f"db-2 was made from revision {revision}, its replacement would be made from {would_be}"
+    assert found == ({Reason.REVISION_WOULD_CHANGE: words} if would_be else {})
+
+
+def test_a_revision_that_can_t_be_told_is_one_that_would_change() -> None:
+    """No label, or a status that names no revision: a doubt is a reason to leave it alone."""
+    bare = of_set(0, labels={"app": "web"})
+    assert set(reasons(bare, of=statefulset(bare))) == {Reason.REVISION_WOULD_CHANGE}
+    known = of_set(0)
+    assert set(reasons(known, of=statefulset(known, revisions=Revisions("", "")))) == {Reason.REVISION_WOULD_CHANGE}
+
+
+def daemonset(*pods: LivePod, **changes: Any) -> Workload:  # noqa: ANN401
+    """The DaemonSet ``agent`` on three nodes."""
+    ref = WorkloadRef("DaemonSet", "shop", "agent", "ds-uid", "apps/v1")
+    return workload(**{"ref": ref, "wanted": 3, "pods": pods or (pod(), *peers()), **changes})
+
+
+def test_a_daemonset_with_outdated_pods_is_left_alone() -> None:
+    """Under OnDelete as well: which of its pods would change is not asked one by one."""
+    assert reasons(of=daemonset()) == {}
+    assert reasons(of=daemonset(outdated=2)) == {
+        Reason.REVISION_WOULD_CHANGE: "DaemonSet/agent has pods of an older template on 2 nodes"
+    }
+
+
+def test_a_daemonset_wants_a_pod_on_each_of_its_nodes() -> None:
+    """Where one is missing on another node the next one stays, unless two may be missing."""
+    short = daemonset(pod(), *peers(1))
+    assert set(reasons(of=short)) == {Reason.WORKLOAD_NOT_READY}
+    assert reasons(of=short, by=policy(max_unavailable=CountOrPercent(2))) == {}
 
 
 # Not ready
@@ -142,6 +294,26 @@ def test_with_one_missing_a_second_needs_an_allowance(
     """A percentage of three is rounded down, to one at least."""
     found = reasons(of=of(*peers(1)), by=policy(max_unavailable=allowed))
     assert (Reason.WORKLOAD_NOT_READY in found) is vetoed
+
+
+def test_a_workload_with_a_stuck_pod_is_left_alone_until_that_is_gone() -> None:
+    """Whatever may be missing: what kept the last one from ending would keep the next one as well."""
+    stuck = pod(uid="stuck", name="web-5d4f-stuck", phase="Failed", deleted_at=NOW - 999.0)
+    ended = record(
+        breach=breach(uid="stuck"),
+        outcome=Outcome.STUCK_TERMINATING,
+        settled_at=NOW - 900.0,
+        detail="web-5d4f-stuck is held by the finalizer example.com/held",
+    )
+    lenient = policy(max_unavailable=CountOrPercent(3))
+    whole = workload(pods=(pod(), *peers(), stuck))
+    assert reasons(of=whole, by=lenient, settled=[ended]) == {
+        Reason.WORKLOAD_NOT_READY: f"web-5d4f-stuck is still there: {ended.detail}"
+    }
+    assert reasons(of=workload(), by=lenient, settled=[ended]) == {}, "it is gone"
+    assert reasons(of=whole, by=lenient, settled=[replace(ended, outcome=Outcome.REPLACED)]) == {}
+    elsewhere = replace(ended, workload=WorkloadRef("Deployment", "shop", "other", "other-uid"))
+    assert reasons(of=whole, by=lenient, settled=[elsewhere]) == {}
 
 
 STATES = ("available", "unready", "terminating", "dying", "finished")
@@ -237,6 +409,42 @@ def test_a_sick_pod_needs_no_allowance_of_a_budget_that_is_met(
         sick, of=workload(pods=(sick, *peers(2))), budgets=[budget(allowed=0, healthy=healthy, desired=desired)]
     )
     assert (Reason.DISRUPTION_BUDGET in found) is vetoed
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        pytest.param({"allowed": 0, "healthy": 0, "desired": 2}, id="used up"),
+        pytest.param({"broken": "it can't be computed"}, id="broken"),
+        pytest.param({"observed": False}, id="not yet computed"),
+    ],
+)
+def test_a_budget_that_always_allows_unready_pods_is_not_asked_about_one(why: dict[str, Any]) -> None:
+    """With the unhealthyPodEvictionPolicy AlwaysAllow only a Ready pod needs the budget."""
+    sick = pod(ready_since=None)
+    whole = workload(pods=(sick, *peers(2)))
+    open_to_all = budget(always_allows_unready=True, **why)
+    assert reasons(sick, of=whole, budgets=[open_to_all]) == {}
+    assert set(reasons(budgets=[open_to_all])) == {Reason.DISRUPTION_BUDGET}
+    assert set(reasons(sick, of=whole, budgets=[budget(**why)])) == {Reason.DISRUPTION_BUDGET}
+    assert set(reasons(sick, of=whole, budgets=[open_to_all, budget("all", "")])) == {Reason.DISRUPTION_BUDGET}
+
+
+def test_a_budget_that_can_never_allow_anything_is_called_a_misconfiguration() -> None:
+    """The controller's words are quoted, because whoever reads it has to mend the budget."""
+    found = reasons(budgets=[budget(broken="daemonsets.apps does not implement the scale subresource")])
+    assert found[Reason.DISRUPTION_BUDGET] == (
+        "PodDisruptionBudget web is misconfigured and will never allow anything: "
+        "daemonsets.apps does not implement the scale subresource"
+    )
+
+
+@pytest.mark.parametrize("action", [action for action in Action if action is not Action.DELETE])
+def test_budgets_are_asked_unless_the_policy_deletes(action: Action) -> None:
+    """``action: delete`` says that budgets don't count; every other action asks them."""
+    against = [budget(allowed=0), budget("all", "")]
+    assert set(reasons(budgets=against, by=policy(action=action))) == {Reason.DISRUPTION_BUDGET}
+    assert reasons(budgets=against, by=policy(action=Action.DELETE)) == {}
 
 
 def test_a_ready_pod_needs_the_allowance() -> None:
