@@ -21,6 +21,8 @@ from remediator.act.transaction import LATE, Means
 from remediator.cluster.api import ApiServer, Connection, connect
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.election import Elector
+from remediator.cluster.events import Events
+from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.cluster.removal import Removal
@@ -69,6 +71,8 @@ class Term:
             pods=pods,
             owners=owners,
             removal=Removal(api, fence=daemon.elector.fence),
+            events=Events(api),
+            nodes=Nodes(api),
             journal=self.journal,
             examination=examination,
             voice=daemon.voice,

@@ -23,9 +23,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class RemediatorError(Exception):
@@ -101,7 +100,7 @@ class Status:
     kind: str = ""
     causes: tuple[tuple[str, str], ...] = ()
     retry_after: int | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
 
 class KubernetesRefused(KubernetesError):

@@ -6,12 +6,12 @@ The evaluation asks it about all candidates; a transaction asks it once more abo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
-from remediator.decide import about_pod, about_workload, policy_and_journal
+from remediator.decide import about_pod, about_workload, concerning, policy_and_journal
 from remediator.detect.judge import judge
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import samples_query
@@ -20,11 +20,16 @@ from remediator.model.measures import Breach, Series, Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Reason
-from remediator.model.workloads import Workload, WorkloadRef
+from remediator.model.workloads import DisruptionBudget, Workload, WorkloadRef
 from remediator.policy import Policy, PolicyFile
 
 BATCH = 100
 """Pods in one question for samples: a longer one makes the server compile a larger expression for each series."""
+ONE_BY_ONE = 20
+"""Candidates of a namespace that are read one by one; for more, its pods are listed."""
+FRESH = 2.0
+"""Seconds for which the second look believes the first one about the workload, the node and the budgets. The pod and
+its siblings are always read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,25 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What is around a pod, as read at that moment (seconds since the epoch): its workload and all budgets."""
+
+    workload: Workload
+    budgets: tuple[DisruptionBudget, ...]
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Go:
-    """No guard objects: the pod as read, its workload, and the pods of that."""
+    """No guard objects: the pod as read, and the world that they were asked about."""
 
     pod: LivePod
-    workload: Workload
+    world: World
+
+    @property
+    def workload(self) -> Workload:
+        """The pod's workload, with its pods."""
+        return self.world.workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +99,92 @@ class Examination:
         Raises PrometheusError, KubernetesError, MeasurementError.
         """
         found: dict[str, Judged] = {}
+        listed = self._listed(namespace) if len(names) > ONE_BY_ONE else None
         for first in range(0, len(names), BATCH):
             batch = names[first : first + BATCH]
             query = samples_query(policy, self._scope, namespace=namespace, pods=batch)
             series = _by_pod(self._prometheus.matrix(query, at=at))
             for name in batch:
-                found[name] = self._judged(policy, namespace, name, series=series.get(name, ()), at=at)
+                pod = self._pods.read(namespace, name) if listed is None else listed.get(name)
+                found[name] = self._judged(policy, pod, name=name, series=series.get(name, ()), at=at)
         return found
 
     def guarded(
         self, breach: Breach, *, pod: LivePod, policy: Policy, policies: PolicyFile, ledger: Ledger
     ) -> Go | Vetoed:
         """Ask all guards, stage by stage. Raises KubernetesError."""
-        owner = self._owners.workload_of(pod, fresh=True)
+        owner = self._owners.workload_of(pod)
+        for again in (True, False):
+            vetoes = self._first_stages(breach, pod, owner, policy=policy, policies=policies, ledger=ledger)
+            if vetoes or owner is None:
+                return Vetoed(vetoes, owner)
+            workload = self._owners.read(owner)
+            if workload is not None:
+                world = World(workload, self._budgets.of(pod.namespace), self._clock())
+                return self._last_stage(pod, world, policy=policy, ledger=ledger)
+            # Orphaned or adopted since it was last asked for: its pods have another workload now.
+            found = self._owners.workload_of(pod, fresh=True)
+            if not again or found == owner:
+                break
+            owner = found
+        return Vetoed((Veto(Reason.NO_CONTROLLER, f"{owner} is gone"),), owner)
+
+    def confirmed(
+        self, breach: Breach, *, policy: Policy, policies: PolicyFile, ledger: Ledger, first: Go | None
+    ) -> Go | Vetoed:
+        """The second look at the pod of a breach: judge and guards once more, on fresh samples and a new reading.
+
+        Of what the first look saw, only what is as good as new is believed. Raises as ``judged``.
+        """
+        world = None
+        if first is not None and self._clock() - first.world.read_at < FRESH:
+            world = replace(first.world, workload=self._owners.with_pods(first.workload))
+        pod = next((one for one in world.workload.pods if one.uid == breach.uid), None) if world else None
+        if pod is None:
+            # Its labels may have changed; then the list by selector does not have it.
+            pod, world = self._pods.read(breach.namespace, breach.pod), None
+        at = int(self._clock())
+        query = samples_query(policy, self._scope, namespace=breach.namespace, pods=[breach.pod])
+        series = self._prometheus.matrix(query, at=at)
+        verdict = self._judged(policy, pod, name=breach.pod, series=series, at=at).verdict
+        if isinstance(verdict, Veto):
+            return Vetoed((verdict,))
+        if pod is None or pod.uid != breach.uid:
+            return Vetoed((Veto(Reason.REPLACED_SINCE_SAMPLE, "another pod has its name now"),))
+        if world is None:
+            return self.guarded(verdict, pod=pod, policy=policy, policies=policies, ledger=ledger)
+        owner = world.workload.ref
+        vetoes = self._first_stages(verdict, pod, owner, policy=policy, policies=policies, ledger=ledger)
+        return Vetoed(vetoes, owner) if vetoes else self._last_stage(pod, world, policy=policy, ledger=ledger)
+
+    def _first_stages(
+        self,
+        breach: Breach,
+        pod: LivePod,
+        owner: WorkloadRef | None,
+        *,
+        policy: Policy,
+        policies: PolicyFile,
+        ledger: Ledger,
+    ) -> tuple[Veto, ...]:
         vetoes = policy_and_journal(
             breach, pod=pod, owner=owner, policy=policy, policies=policies, ledger=ledger, now=self._clock()
-        ) or about_pod(breach, pod=pod, owner=owner, policy=policy, now=self._clock())
-        if vetoes or owner is None:
-            return Vetoed(vetoes, owner)
-        workload = self._owners.read(owner)
-        if workload is None:
-            return Vetoed((Veto(Reason.NO_CONTROLLER, f"{owner} is gone"),), owner)
-        vetoes = about_workload(
-            pod,
-            workload=workload,
-            budgets=self._budgets.of(pod.namespace),
-            policy=policy,
-            ledger=ledger,
-            now=self._clock(),
         )
-        return Vetoed(vetoes, owner) if vetoes else Go(pod, workload)
+        if standing := concerning(vetoes, policy.action):
+            return standing
+        vetoes = about_pod(breach, pod=pod, owner=owner, policy=policy, now=self._clock())
+        return concerning(vetoes, policy.action)
+
+    def _last_stage(self, pod: LivePod, world: World, *, policy: Policy, ledger: Ledger) -> Go | Vetoed:
+        vetoes = about_workload(
+            pod, workload=world.workload, budgets=world.budgets, policy=policy, ledger=ledger, now=self._clock()
+        )
+        vetoes = concerning(vetoes, policy.action)
+        return Vetoed(vetoes, world.workload.ref) if vetoes else Go(pod, world)
+
+    def _listed(self, namespace: str) -> Mapping[str, LivePod]:
+        pods, _ = self._pods.select(namespace, "")
+        return {pod.name: pod for pod in pods}
 
     def newest_value(self, policy: Policy, *, pod: LivePod, container: str, at: int) -> float | None:
         """The memory of a new pod as last measured, in bytes; None where it has not been measured yet.
@@ -126,14 +201,12 @@ class Examination:
             return values.get(container)
         return sum(values.values()) if values else None
 
-    def _judged(self, policy: Policy, namespace: str, name: str, *, series: Sequence[Series], at: int) -> Judged:
-        pod = self._pods.read(namespace, name)
+    def _judged(self, policy: Policy, pod: LivePod | None, *, name: str, series: Sequence[Series], at: int) -> Judged:
         if pod is None:
             return Judged(None, Veto(Reason.GONE, "there is no pod of that name any more"))
         # The record keeps the question about this pod alone: a batch of a hundred names would fill the journal.
-        query = samples_query(policy, self._scope, namespace=namespace, pods=[name])
-        verdict = judge(series, pod=pod, policy=policy, scope=self._scope, now=at, query=query)
-        return Judged(pod, verdict)
+        query = samples_query(policy, self._scope, namespace=pod.namespace, pods=[name])
+        return Judged(pod, judge(series, pod=pod, policy=policy, scope=self._scope, now=at, query=query))
 
 
 def _by_pod(series: Sequence[Series]) -> Mapping[str, list[Series]]:

@@ -6,17 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remediator.act import ledger as changes
 from remediator.act.examine import Go, Vetoed
-from remediator.act.replacement import Ended, assess
+from remediator.act.rehearsal import rehearsed
+from remediator.act.replacement import Ended, Scene, assess
 from remediator.act.transaction import Means, Stopping, Transaction, intend
-from remediator.decide import policy_and_journal
+from remediator.decide import concerning, policy_and_journal
 from remediator.errors import JournalError, JournalFull, KubernetesError, NotLeader
 from remediator.model.measures import Breach, Veto
 from remediator.model.remediations import Breaker, Ledger, Remediation
-from remediator.model.vocabulary import Outcome, Reason
+from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.policy import Policy
 
 
@@ -30,7 +31,7 @@ class _NoMore(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Intent is in the journal, and the transaction runs."""
+    """Intent is in the journal, and the transaction runs; a report is over."""
 
     record: Remediation
 
@@ -47,12 +48,18 @@ class Remediations:
     def begin(self, go: Go, breach: Breach, *, policy: Policy) -> Begun | Vetoed:
         """Write the intent, if the guards still allow it on the newest ledger, and carry it out.
 
+        A policy on trial asks the API server without consequences, and is always vetoed. A report is over at once.
+
         Raises KubernetesError, JournalError, NotLeader; where whether the intent landed is not known, ``adopt``
         finds it later.
         """
         means = self._means
+        if policy.dry_run:
+            return Vetoed(rehearsed(go, policy, means.removal), go.workload.ref)
         now = means.clock()
         record = intend(go, breach, policy=policy, epoch=means.journal.current().epoch, now=now)
+        if policy.action is Action.NOTIFY:
+            record = replace(record, outcome=Outcome.NOTIFIED, settled_at=now, detail=breach.sentence)
 
         def change(ledger: Ledger) -> Ledger:
             if record.id in ledger.in_flight:
@@ -66,9 +73,10 @@ class Remediations:
                 ledger=ledger,
                 now=now,
             )
-            if vetoes:
+            if vetoes := concerning(vetoes, policy.action):
                 raise _NoMore(vetoes)
-            return changes.intended(ledger, record)
+            begun = changes.intended(ledger, record)
+            return changes.settled(begun, record) if record.outcome else begun
 
         # Ours before it is in the journal, so that nobody adopts it between the write and the start of its thread.
         with self._lock:
@@ -82,8 +90,12 @@ class Remediations:
             if isinstance(exc, JournalFull):
                 return Vetoed((Veto(Reason.BUDGET, str(exc)),), record.workload)
             raise
+        if record.outcome:
+            self._forget(record)
+            means.voice.settled(record)
+            return Begun(record)
         means.voice.step(record, "intended")
-        self._start(record, policy, inherited=False)
+        self._start(record, policy, inherited=False, first=go)
         return Begun(record)
 
     def adopt(self) -> int:
@@ -150,13 +162,14 @@ class Remediations:
             return ""
         claimed = changes.claimed(self._means.journal.ledger, record)
         pods = {pod.uid: pod for pod in workload.pods}
-        verdict = assess(record, workload=workload, pods=pods, claimed=claimed, now=self._means.clock())
+        now = self._means.clock()
+        verdict = assess(record, Scene(workload, pods, claimed, now, gone_at=now))
         if isinstance(verdict, Ended) and verdict.outcome not in {Outcome.NOT_READY, Outcome.STUCK_TERMINATING}:
             return f"after all: {verdict.detail}"
         return ""
 
-    def _start(self, record: Remediation, policy: Policy | None, *, inherited: bool) -> None:
-        transaction = Transaction(record, policy=policy, means=self._means, inherited=inherited)
+    def _start(self, record: Remediation, policy: Policy | None, *, inherited: bool, first: Go | None = None) -> None:
+        transaction = Transaction(record, policy=policy, means=self._means, inherited=inherited, first=first)
         context = copy_context()
         thread = threading.Thread(
             target=lambda: context.run(self._run, record, transaction), name=f"remediation-{record.id}", daemon=True

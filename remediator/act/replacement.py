@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from remediator.act.reasons import hopeless, why_not_ready
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Remediation
 from remediator.model.vocabulary import Outcome
-from remediator.model.workloads import Workload
+from remediator.model.workloads import Workload, ordinal
 
 STUCK_AFTER = 60
 """Seconds beyond its grace period after which a terminating pod is stuck."""
+HOPELESS_AFTER = 60
+"""Seconds after which what needs somebody's hand (an image, a quota, a place) is no longer waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The wait is over. ``replacement`` is the new pod that settles the record, where one does."""
+    """The wait is over. ``replacement`` is the new pod that settles the record, where one does.
+
+    ``suspects`` are the UIDs of the pods that should have, where none did.
+    """
 
     outcome: Outcome
     detail: str
     replacement: LivePod | None = None
+    suspects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +38,101 @@ class Waiting:
     until: float
 
 
-def assess(
-    record: Remediation, *, workload: Workload | None, pods: Mapping[str, LivePod], claimed: frozenset[str], now: float
-) -> Ended | Waiting:
-    """How the replacement stands.
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the verdict is given on, at ``now`` (seconds since the epoch).
 
     ``workload`` is None where the owner is gone; ``pods`` are its pods by UID; ``claimed`` the UIDs of new pods that
-    other records were settled with. The record's ``taken_at`` is set.
+    other records were settled with. ``gone_at`` is when the old pod's object was first seen to be gone, None while it
+    is there. ``unfit`` says why the node can have no pod of its DaemonSet any more, empty while it can.
     """
+
+    workload: Workload | None
+    pods: Mapping[str, LivePod]
+    claimed: frozenset[str]
+    now: float
+    gone_at: float | None = None
+    unfit: str = ""
+
+
+def assess(record: Remediation, scene: Scene) -> Ended | Waiting:
+    """How the replacement stands. The record's ``taken_at`` is set."""
+    workload, now = scene.workload, scene.now
     if workload is None:
         return Ended(Outcome.OWNER_GONE, f"{record.workload} is gone")
-    new = [pod for uid, pod in pods.items() if uid not in record.baseline.pods]
+    new = _candidates(record, scene)
     if other := [pod for pod in new if not _same_template(pod, record) and not pod.terminating]:
-        detail = f"{other[0].name} was made from another template than {record.breach.pod}"
-        return Ended(Outcome.ROLLED_OUT, detail)
-    ready_in = workload.min_ready_seconds
-    up = [pod for pod in pods.values() if pod.available(min_ready_seconds=ready_in, now=now)]
-    settles = [pod for pod in up if pod.uid not in record.baseline.pods and pod.uid not in claimed]
-    enough = len(up) >= min(record.baseline.available, workload.size)
-    replaced = bool(settles) and enough
-    scaled_down = workload.size < record.baseline.wanted and len(up) >= workload.size
-    old = pods.get(record.breach.uid)
-    if old is not None and (replaced or scaled_down or old.terminating):
+        return Ended(Outcome.ROLLED_OUT, f"{other[0].name} was made from another template than {record.breach.pod}")
+    up = _available(scene.pods.values(), workload, now)
+    settles = [pod for pod in _available(new, workload, now) if pod.uid not in scene.claimed]
+    replaced = bool(settles) and (_is_one_for_one(record) or len(up) >= _enough(record, workload))
+    unwanted = _no_longer_wanted(record, workload, scene, up)
+    old = scene.pods.get(record.breach.uid)
+    if old is not None and (replaced or unwanted or old.terminating):
         return _while_old_is_there(record, old, replaced=replaced, now=now)
     if replaced:
         chosen = min(settles, key=lambda pod: (pod.created_at, pod.name))
         return Ended(Outcome.REPLACED, f"{chosen.name} is available", chosen)
-    if up and len(up) >= workload.size and not any(_same_template(pod, record) for pod in up):
+    if _is_all_of_another_template(record, workload, up):
         return Ended(Outcome.ROLLED_OUT, f"{workload.ref} has all of its pods, from another template")
-    if scaled_down:
-        return Ended(Outcome.SCALED_DOWN, f"{workload.ref} wants {workload.size} pods now, and has them")
-    return _until_ready(record, workload, new, now=now)
+    if unwanted:
+        return Ended(Outcome.SCALED_DOWN, unwanted)
+    if old is not None:
+        return _untouched(record, old, now=now)
+    return _until_ready(record, workload, new, scene=scene)
+
+
+def revision_of(pod: LivePod) -> str:
+    """What names the template that a pod was made from: for a ReplicaSet's pod, that ReplicaSet."""
+    if pod.controller and pod.controller.kind == "ReplicaSet":
+        return pod.controller.uid
+    return pod.labels.get("controller-revision-hash") or pod.labels.get("pod-template-hash") or ""
+
+
+def _candidates(record: Remediation, scene: Scene) -> list[LivePod]:
+    """The new pods that may be the replacement: of the same name, on the same node, or any of the workload."""
+    new = [pod for uid, pod in scene.pods.items() if uid not in record.baseline.pods]
+    match record.workload.kind:
+        case "StatefulSet":
+            return [pod for pod in new if pod.name == record.breach.pod]
+        case "DaemonSet":
+            return [pod for pod in new if pod.node == record.breach.node]
+        case _:
+            return new
+
+
+def _is_one_for_one(record: Remediation) -> bool:
+    """Whether the replacement of a pod can be told from those of all others."""
+    return record.workload.kind in {"StatefulSet", "DaemonSet"}
+
+
+def _enough(record: Remediation, workload: Workload) -> int:
+    """As many as before the act, or as are wanted now, whichever is less."""
+    if workload.wanted is None:
+        return record.baseline.available
+    return min(record.baseline.available, workload.wanted)
+
+
+def _no_longer_wanted(record: Remediation, workload: Workload, scene: Scene, up: list[LivePod]) -> str:
+    """Why no replacement is wanted, empty where one is."""
+    match record.workload.kind:
+        case "StatefulSet":
+            number, first = ordinal(record.breach.pod), workload.first_ordinal
+            if number is None or workload.wanted is None or first <= number < first + workload.wanted:
+                return ""
+            return f"{workload.ref} wants {workload.wanted} pods now, {record.breach.pod} is not among them"
+        case "DaemonSet":
+            return scene.unfit
+        case _:
+            if workload.wanted is None or workload.wanted >= record.baseline.wanted or len(up) < workload.wanted:
+                return ""
+            return f"{workload.ref} wants {workload.wanted} pods now, and has them"
+
+
+def _is_all_of_another_template(record: Remediation, workload: Workload, up: list[LivePod]) -> bool:
+    if _is_one_for_one(record) or workload.wanted is None or not up:
+        return False
+    return len(up) >= workload.wanted and not any(_same_template(pod, record) for pod in up)
 
 
 def _while_old_is_there(record: Remediation, old: LivePod, *, replaced: bool, now: float) -> Ended | Waiting:
@@ -76,36 +147,38 @@ def _while_old_is_there(record: Remediation, old: LivePod, *, replaced: bool, no
     return Ended(Outcome.STUCK_TERMINATING, detail)
 
 
-def _until_ready(record: Remediation, workload: Workload, new: list[LivePod], *, now: float) -> Ended | Waiting:
+def _untouched(record: Remediation, old: LivePod, *, now: float) -> Ended | Waiting:
+    """Accepted, and yet nobody has begun to end the pod: its eviction was intercepted by something slower."""
     deadline = (record.taken_at or now) + record.terms.ready_timeout
-    reason = _why_not_ready(workload, new, record)
-    if now >= deadline:
-        detail = f"no replacement of {record.breach.pod} was available within {record.terms.ready_timeout} s: {reason}"
-        return Ended(Outcome.NOT_READY, detail)
+    if now < deadline:
+        return Waiting("the old pod is there, and not terminating", deadline)
+    detail = f"{old.name} is still there {record.terms.ready_timeout} s after its eviction, and not terminating"
+    return Ended(Outcome.BLOCKED, detail)
+
+
+def _until_ready(record: Remediation, workload: Workload, new: list[LivePod], *, scene: Scene) -> Ended | Waiting:
+    """``readyTimeout`` counts from the moment at which the replacement could be made.
+
+    That is the old pod's disappearance, or earlier where the replacement was made beside it.
+    """
+    taken, now = record.taken_at or scene.now, scene.now
+    start = taken if scene.gone_at is None else max(scene.gone_at, taken)
+    if new:
+        start = min(start, max(taken, min(pod.created_at for pod in new)))
+    deadline = start + record.terms.ready_timeout
+    reason = why_not_ready(workload, new)
+    lost_since = hopeless(workload, new)
+    given_up = deadline if lost_since is None else min(deadline, max(lost_since, start) + HOPELESS_AFTER)
+    if now >= given_up:
+        detail = f"no replacement of {record.breach.pod} was available after {now - start:.0f} s: {reason}"
+        return Ended(Outcome.NOT_READY, detail, suspects=tuple(pod.uid for pod in new))
     matures = [pod.ready_since + workload.min_ready_seconds for pod in new if pod.ready_since and not pod.terminating]
-    return Waiting(reason, min([deadline, *(moment for moment in matures if moment > now)]))
+    return Waiting(reason, min([given_up, *(moment for moment in matures if moment > now)]))
 
 
-def _why_not_ready(workload: Workload, new: list[LivePod], record: Remediation) -> str:
-    """Kubernetes' own words, where it has any."""
-    if workload.creation_failure:
-        return workload.creation_failure
-    living = [pod for pod in new if not pod.finished and not pod.terminating]
-    for pod in living:
-        if pod.unschedulable:
-            return f"{pod.name} can't be scheduled: {pod.unschedulable}"
-        for container in pod.containers:
-            if container.waiting:
-                return f"{pod.name}: container {container.name}: {container.waiting}"
-    if living:
-        return f"{', '.join(sorted(pod.name for pod in living))} is not Ready"
-    return f"{record.workload} has not made a new pod"
+def _available(pods: Iterable[LivePod], workload: Workload, now: float) -> list[LivePod]:
+    return [pod for pod in pods if pod.available(min_ready_seconds=workload.min_ready_seconds, now=now)]
 
 
 def _same_template(pod: LivePod, record: Remediation) -> bool:
     return not record.baseline.revision or revision_of(pod) == record.baseline.revision
-
-
-def revision_of(pod: LivePod) -> str:
-    """What names the template that a pod was made from: for a ReplicaSet's pod, that ReplicaSet."""
-    return pod.controller.uid if pod.controller and pod.controller.kind == "ReplicaSet" else ""

@@ -13,15 +13,17 @@ from remediator.act.journal import Journal
 from remediator.act.replacement import Ended, revision_of
 from remediator.act.waiting import Wait
 from remediator.cluster.api import READ_TIMEOUT, ApiServer
+from remediator.cluster.events import Events
+from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.cluster.removal import Answer, Removal, Taken
 from remediator.cluster.watch import PodWatch
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
-from remediator.model.measures import Breach, Veto
+from remediator.model.measures import Breach
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Baseline, Ledger, Remediation, Terms
-from remediator.model.vocabulary import Action, Outcome, Reason
+from remediator.model.vocabulary import EVICTION_IN_PROGRESS, Outcome, Reason
 from remediator.model.workloads import Workload
 from remediator.policy import Policy, PolicyFile
 
@@ -31,6 +33,7 @@ limit for a request."""
 TRIES = 3
 DETAIL = 1000
 """Characters of a server's words that the journal keeps."""
+_MAY_BE_INTERCEPTED = frozenset({Answer.OVERLOAD, Answer.FORBIDDEN, Answer.REFUSED})
 _SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
 
 T = TypeVar("T")
@@ -67,6 +70,8 @@ class Means:
     pods: Pods
     owners: Owners
     removal: Removal
+    events: Events
+    nodes: Nodes
     journal: Journal
     examination: Examination
     voice: Voice
@@ -84,7 +89,7 @@ def intend(go: Go, breach: Breach, *, policy: Policy, epoch: int, now: float) ->
         epoch=epoch,
         workload=go.workload.ref,
         breach=breach,
-        action=Action.EVICT,
+        action=policy.action,
         baseline=_baseline(go, now),
         terms=Terms(policy.ready_timeout, policy.grace_period),
         intended_at=now,
@@ -94,8 +99,12 @@ def intend(go: Go, breach: Breach, *, policy: Policy, epoch: int, now: float) ->
 class Transaction:
     """Carries one record that is in the journal to its end."""
 
-    def __init__(self, record: Remediation, *, policy: Policy | None, means: Means, inherited: bool) -> None:
+    def __init__(
+        self, record: Remediation, *, policy: Policy | None, means: Means, inherited: bool, first: Go | None = None
+    ) -> None:
+        """``first`` is what the first look saw, where it was ours."""
         self._record = record
+        self._first = first
         self._policy = policy
         self._means = means
         # A request that we don't know of may still be under way, by a leader before us or by ourselves.
@@ -121,19 +130,24 @@ class Transaction:
             go = self._look_again()
             if go is None:
                 return None
-            taken = self._evict(go)
-            self._means.voice.step(self._record, "evict", answer=taken.answer.name.lower(), words=taken.words)
+            taken = self._send(go)
+            self._means.voice.step(
+                self._record, str(self._record.action), answer=taken.answer.name.lower(), words=taken.words
+            )
             if taken.answer is Answer.ACCEPTED:
                 return self._taken("accepted", go.workload)
+            if taken.answer in _MAY_BE_INTERCEPTED and (words := self._intercepted()):
+                return self._taken(words, go.workload)
             if self._final(taken, attempt):
                 return None
             self._rest(taken)
         return self._call_off(f"{TRIES} requests were not carried out")
 
-    def _evict(self, go: Go) -> Taken:
+    def _send(self, go: Go) -> Taken:
         # The look may have taken long: a term that has ended meanwhile sends nothing more.
         self._pause(self._means.removal.pause)
-        taken = self._means.removal.evict(
+        taken = self._means.removal.take(
+            self._record.action,
             namespace=go.pod.namespace,
             name=go.pod.name,
             uid=self._record.breach.uid,
@@ -161,6 +175,13 @@ class Transaction:
         # After an overload the pause comes first, so that the look is fresh when the request is sent.
         seconds = {Answer.CONTENTION: 1.0, Answer.UNKNOWN: 1.0}.get(taken.answer, self._means.removal.pause)
         self._pause(seconds)
+
+    def _intercepted(self) -> str:
+        """What the pod says of a slower end that the refused eviction has begun; empty where it says nothing."""
+        pod = self._persist(lambda: self._means.pods.read(self._record.breach.namespace, self._record.breach.pod))
+        if pod is None or pod.uid != self._record.breach.uid or EVICTION_IN_PROGRESS not in pod.annotations:
+            return ""
+        return f"intercepted: the pod has the annotation {EVICTION_IN_PROGRESS}"
 
     def _gone(self) -> bool:
         """Whether somebody, perhaps we, has taken the pod: gone, replaced under its name, or terminating."""
@@ -204,17 +225,12 @@ class Transaction:
         return go
 
     def _second_opinion(self, policy: Policy) -> Go | Vetoed:
-        breach = self._record.breach
-        judged = self._means.examination.judged(
-            policy, namespace=breach.namespace, names=[breach.pod], at=int(self._means.clock())
-        )[breach.pod]
-        if isinstance(judged.verdict, Veto):
-            return Vetoed((judged.verdict,))
-        if judged.pod is None or judged.pod.uid != breach.uid:
-            return Vetoed((Veto(Reason.REPLACED_SINCE_SAMPLE, "another pod has its name now"),))
-        ledger = changes.without(self._means.journal.current(), self._record.id)
-        return self._means.examination.guarded(
-            judged.verdict, pod=judged.pod, policy=policy, policies=self._means.policies(), ledger=ledger
+        return self._means.examination.confirmed(
+            self._record.breach,
+            policy=policy,
+            policies=self._means.policies(),
+            ledger=changes.without(self._means.journal.current(), self._record.id),
+            first=self._first,
         )
 
     def _call_off(self, why: str, outcome: Outcome = Outcome.CALLED_OFF) -> None:
@@ -250,6 +266,7 @@ class Transaction:
                     watch=watch,
                     pods=workload.pods,
                     clock=self._means.clock,
+                    nodes=self._means.nodes,
                     claimed=lambda: changes.claimed(self._means.journal.ledger, record),
                     stopping=lambda: self._means.pause(0.0),
                     say=lambda words: self._means.voice.step(self._record, "waiting", words=words),
@@ -257,11 +274,25 @@ class Transaction:
                 ended = wait.until_over(workload)
             if ended is None:
                 raise Stopping
+            if ended.outcome is Outcome.NOT_READY:
+                ended = self._in_their_words(ended)
             try:
                 return self._ended(ended)
             except Claimed:
                 # Another record was settled with that pod at the same moment: look on, from the same list.
                 self._record = record
+
+    def _in_their_words(self, ended: Ended) -> Ended:
+        """What Kubernetes reports about the workload and its new pods, which the reason alone does not have."""
+        workload = self._record.workload
+        maker = self._record.baseline.revision if workload.kind == "Deployment" else ""
+        try:
+            words = self._means.events.warnings(
+                workload.namespace, filter(None, [workload.uid, maker, *ended.suspects])
+            )
+        except KubernetesError as exc:
+            words = (f"events can't be read: {exc}",)
+        return replace(ended, detail="; ".join([ended.detail, *(one for one in words if one not in ended.detail)]))
 
     def _ended(self, ended: Ended) -> None:
         """Settle the record. Raises Claimed where its new pod has settled another one."""

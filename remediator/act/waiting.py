@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from remediator.act.replacement import Ended, Waiting, assess
+from remediator.act.replacement import Ended, Scene, Waiting, assess
+from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.watch import Gone, Listed, PodWatch, Seen
 from remediator.errors import KubernetesError
@@ -16,7 +17,7 @@ from remediator.model.workloads import Workload
 
 LOOK_AGAIN = 10.0
 """Seconds after which the workload itself is read again: its wanted count has no watch (and needs no right to one)."""
-_AFTER_TIME = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING})
+_AFTER_TIME = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING, Outcome.BLOCKED})
 TICK = 1.0
 """Seconds after which a request to stop is seen at the latest."""
 
@@ -49,6 +50,7 @@ class Wait:
         pods: Iterable[LivePod],
         claimed: Callable[[], frozenset[str]],
         clock: Callable[[], float],
+        nodes: Nodes,
         stopping: Callable[[], bool],
         say: Callable[[str], None],
     ) -> None:
@@ -58,10 +60,13 @@ class Wait:
         self._view = _View({pod.uid: pod for pod in pods})
         self._claimed = claimed
         self._clock = clock
+        self._nodes = nodes
         self._stopping = stopping
         self._say = say
         self._said = ""
         self._owner: Workload | None = None
+        self._gone_at: float | None = None
+        self._why_unfit = ""
 
     def until_over(self, workload: Workload) -> Ended | None:
         """How it ended; None where we are stopping, and the next leader has to wait on."""
@@ -72,7 +77,7 @@ class Wait:
             if now - looked_at >= LOOK_AGAIN:
                 self._look()
                 looked_at = now
-            verdict = assess(self._record, workload=self._owner, pods=self._mine(), claimed=self._claimed(), now=now)
+            verdict = self._assess(now)
             if isinstance(verdict, Ended):
                 if verdict.outcome not in _AFTER_TIME:
                     return verdict
@@ -93,10 +98,24 @@ class Wait:
         """
         if not self._list():
             return None
-        verdict = assess(
-            self._record, workload=self._owner, pods=self._mine(), claimed=self._claimed(), now=self._clock()
-        )
+        verdict = self._assess(self._clock())
         return verdict if isinstance(verdict, Ended) else None
+
+    def _assess(self, now: float) -> Ended | Waiting:
+        mine = self._mine()
+        if self._record.breach.uid in mine:
+            self._gone_at = None
+        elif self._gone_at is None:
+            self._gone_at = now
+        scene = Scene(
+            workload=self._owner,
+            pods=mine,
+            claimed=self._claimed(),
+            now=now,
+            gone_at=self._gone_at,
+            unfit=self._why_unfit,
+        )
+        return assess(self._record, scene)
 
     def _list(self) -> bool:
         """Look at the workload and all of its pods; whether there was an answer."""
@@ -118,8 +137,23 @@ class Wait:
             return
         try:
             self._owner = self._owners.describe(self._record.workload)
+            self._why_unfit = self._unfit(self._owner) if self._owner and self._gone_at is not None else ""
         except KubernetesError as exc:
             self._say(f"can't look at {self._record.workload}: {exc}")
+
+    def _unfit(self, workload: Workload) -> str:
+        """Why the node that the pod was on can have no pod of its DaemonSet any more. Raises KubernetesError."""
+        record = self._record
+        if record.workload.kind != "DaemonSet":
+            return ""
+        node = self._nodes.read(record.breach.node)
+        if node is None:
+            return f"node {record.breach.node} is gone"
+        if any(node.labels.get(key) != value for key, value in workload.node_selector.items()):
+            return f"node {node.name} is not selected any more"
+        if workload.wanted is not None and workload.wanted < record.baseline.wanted:
+            return f"{workload.ref} wants {workload.wanted} pods now, and none on node {node.name}"
+        return ""
 
     def _mine(self) -> dict[str, LivePod]:
         """The pods that the workload controls, among those that its selector finds."""

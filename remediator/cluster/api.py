@@ -84,9 +84,12 @@ class ApiServer:
         self._observe = observe
         self._user_agent = user_agent
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
-        """One object. Raises KubernetesError."""
-        return self._json("get", "GET", path, query=query)
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, may_be_refused: bool = False) -> Json:
+        """One object. Raises KubernetesError.
+
+        Where we can do without it, a refusal is an answer like any other, and nobody is told that we were refused.
+        """
+        return self._json("get", "GET", path, query=query, quiet=may_be_refused)
 
     def list(self, path: str, query: Mapping[str, str] | None = None) -> tuple[list[Json], str]:
         """All items, page by page, and the resourceVersion of the list. Raises KubernetesError."""
@@ -128,13 +131,13 @@ class ApiServer:
         return Stream(response, self._host)
 
     @contextmanager
-    def _observed(self, verb: str) -> Iterator[None]:
+    def _observed(self, verb: str, *, quiet: bool = False) -> Iterator[None]:
         started = time.monotonic()
         outcome, words = "ok", ""
         try:
             yield
         except KubernetesRefused as exc:
-            outcome, words = str(exc.status.code), str(exc)
+            outcome, words = str(exc.status.code), "" if quiet else str(exc)
             raise
         except KubernetesError as exc:
             outcome, words = "unreachable", str(exc)
@@ -152,8 +155,9 @@ class ApiServer:
         body: Json | None = None,
         timeout: float = READ_TIMEOUT,
         content_type: str = "application/json",
+        quiet: bool = False,
     ) -> Json:
-        with self._observed(verb):
+        with self._observed(verb, quiet=quiet):
             response = self._send(method, path, query=query, body=body, timeout=timeout, content_type=content_type)
             content = self._whole(response, timeout)
             if response.status >= _REDIRECT:
@@ -276,6 +280,7 @@ def _refusal(response: urllib3.BaseHTTPResponse, content: bytes) -> KubernetesRe
         reason=str(body.get("reason", "")),
         message=text,
         kind=str(details.get("kind", "")),
+        name=str(details.get("name", "")),
         causes=causes,
         retry_after=_seconds(response.headers.get("Retry-After")),
     )

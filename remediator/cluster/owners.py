@@ -9,14 +9,20 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from remediator.cluster.api import ApiServer, Json
+from remediator.cluster.api import ApiServer
+from remediator.cluster.custom import CustomWorkloads
 from remediator.cluster.pods import Pods, controller_of
+from remediator.cluster.workloads import parse_workload
 from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.pods import LivePod, OwnerReference
-from remediator.model.selectors import LabelSelector
 from remediator.model.workloads import Workload, WorkloadRef
 
-_PLURALS = {"Deployment": "deployments", "ReplicaSet": "replicasets"}
+_PLURALS = {
+    "Deployment": "deployments",
+    "ReplicaSet": "replicasets",
+    "StatefulSet": "statefulsets",
+    "DaemonSet": "daemonsets",
+}
 _NOT_FOUND = 404
 _REMEMBERED = 10_000
 """ReplicaSets whose controller is kept in mind: each rollout makes new ones, for as long as we run."""
@@ -28,6 +34,7 @@ class Owners:
     def __init__(self, api: ApiServer, pods: Pods) -> None:
         self._api = api
         self._pods = pods
+        self._custom = CustomWorkloads(api)
         self._lock = threading.Lock()
         self._controllers: dict[str, OwnerReference | None] = {}
 
@@ -44,16 +51,16 @@ class Owners:
             if not known:
                 return None
             owner = controller or owner
-        return WorkloadRef(owner.kind, pod.namespace, owner.name, owner.uid)
+        return WorkloadRef(owner.kind, pod.namespace, owner.name, owner.uid, owner.api_version)
 
     def describe(self, ref: WorkloadRef) -> Workload | None:
-        """The workload now, without its pods; None where it is gone or has another UID. Raises KubernetesError.
+        """The workload now, without its pods. Raises KubernetesError.
 
-        A kind that this version does not know, as in a newer one's journal, is KubernetesOdd.
+        None where it is gone, has another UID, or is a ReplicaSet that has a controller now: then the workload is that
+        one. Of a kind that is not of the apps group as much as can be read.
         """
-        if ref.kind not in _PLURALS:
-            message = f"{ref} in {ref.namespace}: this version can't read a {ref.kind}"
-            raise KubernetesOdd(message)
+        if not _is_of_apps(ref):
+            return self._custom.describe(ref)
         try:
             found = self._api.get(f"/apis/apps/v1/namespaces/{ref.namespace}/{_PLURALS[ref.kind]}/{ref.name}")
         except KubernetesRefused as exc:
@@ -63,7 +70,12 @@ class Owners:
         if found.get("metadata", {}).get("uid") != ref.uid:
             return None
         try:
-            return _workload(ref, found)
+            if ref.kind == "ReplicaSet":
+                controller = controller_of(found["metadata"])
+                self._remember(ref.uid, controller)
+                if controller is not None:
+                    return None
+            return parse_workload(ref, found)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             message = f"{ref} in {ref.namespace}: the API server's object can't be understood: {exc!r}"
             raise KubernetesOdd(message) from exc
@@ -71,10 +83,15 @@ class Owners:
     def read(self, ref: WorkloadRef) -> Workload | None:
         """The workload and its pods now; None where it is gone or has another UID. Raises KubernetesError."""
         workload = self.describe(ref)
-        if workload is None:
-            return None
-        matching, version = self._pods.select(ref.namespace, str(workload.selector or ""))
-        pods = tuple(pod for pod in matching if self._belongs(pod, ref))
+        return None if workload is None else self.with_pods(workload)
+
+    def with_pods(self, workload: Workload) -> Workload:
+        """The workload as it was described, with its pods as they are now. Raises KubernetesError.
+
+        Without a selector these are the pods of the namespace whose controller it is.
+        """
+        matching, version = self._pods.select(workload.ref.namespace, str(workload.selector or ""))
+        pods = tuple(pod for pod in matching if self._belongs(pod, workload.ref))
         return replace(workload, pods=pods, pods_version=version)
 
     def _belongs(self, pod: LivePod, ref: WorkloadRef) -> bool:
@@ -96,47 +113,20 @@ class Owners:
         if found.get("metadata", {}).get("uid") != owner.uid:
             return False, None
         controller = controller_of(found["metadata"])
+        self._remember(owner.uid, controller)
+        return True, controller
+
+    def _remember(self, uid: str, controller: OwnerReference | None) -> None:
         with self._lock:
             if len(self._controllers) >= _REMEMBERED:
                 self._controllers.pop(next(iter(self._controllers)))
-            self._controllers[owner.uid] = controller
-        return True, controller
+            self._controllers[uid] = controller
 
 
 def _is_replicaset(owner: OwnerReference) -> bool:
     return owner.kind == "ReplicaSet" and owner.api_version.startswith("apps/")
 
 
-def _workload(ref: WorkloadRef, found: Json) -> Workload:
-    metadata, spec, status = found["metadata"], found["spec"], found.get("status") or {}
-    failures = [
-        f"{c.get('reason', '')}: {c.get('message', '')}"
-        for c in status.get("conditions") or ()
-        if c["type"] == "ReplicaFailure" and c["status"] == "True"
-    ]
-    return Workload(
-        ref=ref,
-        wanted=int(spec.get("replicas", 1)),
-        selector=LabelSelector.from_object(spec["selector"]),
-        min_ready_seconds=int(spec.get("minReadySeconds") or 0),
-        rollout=_rollout(ref.kind, metadata, spec, status),
-        creation_failure=failures[0] if failures else "",
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-    )
-
-
-def _rollout(kind: str, metadata: Json, spec: Json, status: Json) -> str:
-    """What is being rolled out, paused or not: an eviction would let the ReplicaSet of another template refill."""
-    generation, observed = metadata.get("generation", 0), status.get("observedGeneration", 0)
-    if observed < generation:
-        return f"its controller has seen generation {observed} of {generation}"
-    if kind != "Deployment":
-        return ""
-    wanted, updated = int(spec.get("replicas", 1)), int(status.get("updatedReplicas") or 0)
-    if updated != wanted:
-        return f"{updated} of {wanted} replicas have the newest template"
-    # With a surge all of the new ones may be there, un-Ready, beside the old ones.
-    if (old := int(status.get("replicas") or 0) - updated) > 0:
-        return f"{old} pods of an older template are still there"
-    return ""
+def _is_of_apps(ref: WorkloadRef) -> bool:
+    # A record of an older version has no group, and none but those of the apps group.
+    return ref.kind in _PLURALS and (not ref.api_version or ref.api_version.startswith("apps/"))

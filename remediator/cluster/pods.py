@@ -13,6 +13,7 @@ from urllib.parse import quote
 from kubernetes.utils.quantity import parse_quantity
 
 from remediator.cluster.api import ApiServer, Json
+from remediator.cluster.readiness import why_unready
 from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.pods import Container, LivePod, OwnerReference
 
@@ -104,6 +105,7 @@ def _parse(pod: Json) -> LivePod:
         disruption_target=_words(disrupted) if disrupted.get("status") == "True" else "",
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
         pod_group=group or (metadata.get("labels") or {}).get("scheduling.x-k8s.io/pod-group", ""),
+        unready="" if ready.get("status") == "True" else why_unready(spec, status),
         finalizers=tuple(metadata.get("finalizers") or ()),
         memory_limit=_pod_limit(spec, status),
         resizing=_resizing(conditions.get(RESIZING) or {}, status),

@@ -15,11 +15,12 @@ from typing import TypeAlias
 from remediator.cluster.api import READ_TIMEOUT, ApiServer, Json
 from remediator.cluster.pods import pod_path
 from remediator.errors import KubernetesOdd, KubernetesRefused, KubernetesUnreachable, Status
+from remediator.model.vocabulary import Action
 
 Fence: TypeAlias = Callable[[float], None]
 """Called before each write with its time-out in seconds; raises NotLeader where the lease is too short for it."""
 
-_CREATED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 201, 403, 404, 409
+_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 400, 401, 403, 404, 409
 _TOO_MANY, _INTERNAL, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 500, 503, 504
 OVERLOADED, LONGEST_PAUSE = 5, 30
 """Seconds of peace for an overloaded server that names none, and at most."""
@@ -38,9 +39,11 @@ class Answer(Enum):
     BUDGET = auto()
     """The disruption budget says not now, or can't say."""
     OVERLOAD = auto()
-    """Flow control or a server in trouble: after ``retry_after``."""
+    """Flow control, a server in trouble, or one that does not know us just now: after ``retry_after``."""
     FORBIDDEN = auto()
     REFUSED = auto()
+    NO_DRY_RUN = auto()
+    """A webhook with side effects refuses every dry run: what the real answer would be can't be told."""
     UNKNOWN = auto()
     """Whether it was carried out can't be told: read again."""
 
@@ -68,22 +71,34 @@ class Removal:
         """Seconds that the server wants to be left in peace, whoever of us it told so."""
         return max(self._not_before - self._monotonic(), 0.0)
 
-    def evict(
-        self, *, namespace: str, name: str, uid: str, resource_version: str, grace_period: int | None = None
+    def take(
+        self,
+        action: Action,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str,
+        grace_period: int | None = None,
+        dry_run: bool = False,
     ) -> Taken:
-        """Ask the Eviction API for exactly this instance as it was just read. Raises NotLeader."""
+        """Ask for exactly this instance as it was just read: by the Eviction API, or, for ``delete``, past it.
+
+        A dry run changes nothing, and its answer is what the real one would have been now. Raises NotLeader.
+        """
         options: Json = {"preconditions": {"uid": uid, "resourceVersion": resource_version}}
         if grace_period is not None:
             options["gracePeriodSeconds"] = grace_period
-        body: Json = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": options,
-        }
+        if dry_run:
+            options["dryRun"] = ["All"]
+        path = pod_path(namespace, name)
         self._fence(READ_TIMEOUT)
         try:
-            self._api.write("evict", "POST", f"{pod_path(namespace, name)}/eviction", body)
+            if action is Action.DELETE:
+                body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+                self._api.write("delete", "DELETE", path, body)
+            else:
+                self._api.write("evict", "POST", f"{path}/eviction", _eviction(namespace, name, options))
         except (KubernetesUnreachable, KubernetesOdd) as exc:
             return Taken(Answer.UNKNOWN, str(exc))
         except KubernetesRefused as exc:
@@ -93,6 +108,15 @@ class Removal:
                 self._not_before = self._monotonic() + seconds
             return taken
         return Taken(Answer.ACCEPTED)
+
+
+def _eviction(namespace: str, name: str, options: Json) -> Json:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": namespace},
+        "deleteOptions": options,
+    }
 
 
 def understand(status: Status) -> Taken:
@@ -112,7 +136,10 @@ def understand(status: Status) -> Taken:
             answer = Answer.BUDGET if budget else Answer.FORBIDDEN
         case code if code == _INTERNAL and "more than one PodDisruptionBudget" in words:
             answer = Answer.BUDGET
-        case code if code == _UNAVAILABLE:
+        case code if code == _BAD_REQUEST and "does not support dry run" in words:
+            answer = Answer.NO_DRY_RUN
+        case code if code in {_UNAUTHORIZED, _UNAVAILABLE}:
+            # A token that has just been rotated is read anew within a minute, and says nothing of the workload.
             answer = Answer.OVERLOAD
         case code if code == _GATEWAY_TIMEOUT or code >= _INTERNAL:
             answer = Answer.UNKNOWN

@@ -4,8 +4,9 @@ Each guard gives one veto or None. They are asked stage by stage, so that a chro
 the journal, then the pod, then its workload and the disruption budgets; the first stage with a veto ends the questions.
 """
 
+from remediator.decide.action import concerning
 from remediator.decide.journal import policy_and_journal
 from remediator.decide.pod import about_pod
 from remediator.decide.workload import about_workload
 
-__all__ = ["about_pod", "about_workload", "policy_and_journal"]
+__all__ = ["about_pod", "about_workload", "concerning", "policy_and_journal"]

@@ -11,8 +11,6 @@ from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy
 from remediator.policy.durations import format_duration
 
-REPLACEABLE = frozenset({"Deployment", "ReplicaSet"})
-"""The kinds of workload whose replacement pods this version can tell from the others."""
 OPT_OUT = f"{ANNOTATIONS}/opt-out"
 MIRROR = "kubernetes.io/config.mirror"
 GROUPS = (
@@ -37,7 +35,7 @@ def about_pod(
         not_running(pod),
         too_young(pod, policy, now),
         resize_in_progress(pod),
-        unsupported_owner(pod, owner),
+        unsupported_owner(pod),
         no_controller(pod, owner),
     )
     return tuple(veto for veto in vetoes if veto)
@@ -102,7 +100,7 @@ def no_controller(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
     return None
 
 
-def unsupported_owner(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
+def unsupported_owner(pod: LivePod) -> Veto | None:
     """Static pods, Jobs' pods and members of a group are nobody's to replace one by one."""
     kind = pod.controller.kind if pod.controller else ""
     if kind == "Node" or MIRROR in pod.annotations:
@@ -111,8 +109,6 @@ def unsupported_owner(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
         return Veto(Reason.UNSUPPORTED_OWNER, "a pod of a Job, whose work would be lost")
     if group := _group(pod):
         return Veto(Reason.UNSUPPORTED_OWNER, f"a member of the pod group {group}")
-    if owner is not None and owner.kind not in REPLACEABLE:
-        return Veto(Reason.UNSUPPORTED_OWNER, f"this version can't wait for a replacement by a {owner.kind}")
     return None
 
 

@@ -56,6 +56,13 @@ class Breach:
         return self.value / self.limit if self.limit else None
 
     @property
+    def sentence(self) -> str:
+        """What is over what, for people."""
+        where = f"container {self.container}" if self.container else "the sum of its containers"
+        share = "" if self.share is None else f", {self.share:.0%} of {self.limit}"
+        return f"{where} uses {self.value:.0f} bytes{share}; {self.threshold_text} is {self.threshold:.0f}"
+
+    @property
     def urgency(self) -> tuple[float, float]:
         """The larger, the more urgent: nearest to the limit first, then highest over the threshold."""
         return (self.share or 0.0, self.value / self.threshold)

@@ -47,7 +47,7 @@ class LivePod:
     ``deleted_at`` is the moment by which its grace period ends (the API's deletionTimestamp), None while
     nobody has asked for its deletion. ``ready_since`` is None while it is not Ready. ``memory_limit`` is the limit in
     force of the pod as a whole, in bytes, None for none. ``resizing`` are Kubernetes' words for a resize that is being
-    carried out, empty while none is.
+    carried out, empty while none is. ``unready`` says which probe or gate keeps it from being Ready.
     """
 
     namespace: str
@@ -70,6 +70,7 @@ class LivePod:
     finalizers: tuple[str, ...] = ()
     memory_limit: int | None = None
     resizing: str = ""
+    unready: str = ""
 
     @property
     def terminating(self) -> bool:

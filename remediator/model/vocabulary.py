@@ -8,6 +8,10 @@ ANNOTATIONS = "remediator.dev"
 """The prefix of every annotation that we read or write."""
 
 
+EVICTION_IN_PROGRESS = "descheduler.alpha.kubernetes.io/eviction-in-progress"
+"""The annotation of a pod whose eviction was refused because something slower, such as a migration, has begun."""
+
+
 class Action(StrEnum):
     """What is done about a pod that is over its threshold."""
 
@@ -70,7 +74,7 @@ class Outcome(StrEnum):
 OPENS_BREAKER = frozenset({Outcome.NOT_READY, Outcome.FAILED})
 """After these nothing more is taken from the workload until somebody, or the replacement, says so."""
 
-GIVES_BACK = frozenset({Outcome.BLOCKED, Outcome.SUPERSEDED, Outcome.CALLED_OFF})
+GIVES_BACK = frozenset({Outcome.BLOCKED, Outcome.SUPERSEDED, Outcome.CALLED_OFF, Outcome.NOTIFIED})
 """Nothing was taken by us, so the cluster-wide budget is given back; the workload's cooldown stays."""
 
 

@@ -20,7 +20,7 @@ class WorkloadRef:
     namespace: str
     name: str
     uid: str
-    api_version: str = ""
+    api_version: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
@@ -48,13 +48,14 @@ class Workload:
     """The workload and its pods, read at one moment.
 
     ``wanted`` is the number of pods it shall have, None where that can't be read: then as many as there are.
-    ``selector`` is None where it can't be read: then the pods are told by their controller alone. ``ordered`` is an
-    ``OrderedReady`` StatefulSet, which makes no pod before all lower ordinals are Ready; ``first_ordinal`` is where its
-    ordinals start, and ``revisions`` what it makes its pods from. ``outdated`` is the number of nodes on which a
-    DaemonSet has a pod of an older template. ``rollout`` says in one sentence what is being rolled out,
-    empty when nothing is. ``owner_uids`` are the controllers whose pods count (a Deployment's: each of its
-    ReplicaSets; otherwise the workload itself). ``pods_version`` is the resourceVersion of the list of pods.
-    ``creation_failure`` is Kubernetes' own word for why it can't make pods (the condition ReplicaFailure).
+    ``selector`` is None where it can't be read: then the pods are told by their controller alone. ``rollout`` says in
+    one sentence what is being rolled out, empty when nothing is. ``creation_failure`` is Kubernetes' own word for why
+    it can't make pods (the condition ReplicaFailure), which holds since ``creation_failed_at``. ``pods_version`` is the
+    resourceVersion of the list of pods.
+
+    Of a StatefulSet: ``ordered`` (``OrderedReady``) makes no pod before all lower ordinals are Ready, ``first_ordinal``
+    is where its ordinals start, and ``revisions`` what it makes its pods from. Of a DaemonSet: ``outdated`` is how many
+    nodes lack a pod of the newest template, and ``node_selector`` the labels that its nodes must have.
     """
 
     ref: WorkloadRef
@@ -63,6 +64,7 @@ class Workload:
     min_ready_seconds: int = 0
     rollout: str = ""
     creation_failure: str = ""
+    creation_failed_at: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[LivePod, ...] = ()
@@ -71,6 +73,7 @@ class Workload:
     first_ordinal: int = 0
     revisions: Revisions | None = None
     outdated: int = 0
+    node_selector: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from remediator.act.examine import Go, Judged, Vetoed
+from remediator.act.examine import Go, Vetoed
+from remediator.act.examine import World as Around
 from remediator.act.remediations import Begun, Remediations
 from remediator.act.transaction import Means
 from remediator.cluster.removal import Answer, Taken
@@ -35,7 +36,7 @@ class World:
     evicted: list[float] = field(default_factory=list)
     settled: list[Remediation] = field(default_factory=list)
 
-    def evict(self, **_: object) -> Taken:
+    def take(self, *_: object, **__: object) -> Taken:
         """One request."""
         self.evicted.append(self.now)
         return self.answers.pop(0)
@@ -46,19 +47,23 @@ class World:
         return False
 
 
+def go() -> Go:
+    """No guard objects."""
+    return Go(make.pod(), Around(make.workload(), (), make.NOW))
+
+
 def remediations(world: World, cluster: Cluster) -> Remediations:
     """The supervisor in that world, with a real journal."""
-    judged = Judged(make.pod(), make.breach())
     voice = SimpleNamespace(step=lambda *_, **__: None, settled=world.settled.append)
     parts: Any = {
         "api": None,
         "pods": SimpleNamespace(read=lambda *_: make.pod() if world.present else None),
         "owners": SimpleNamespace(read=lambda *_: None),
-        "removal": SimpleNamespace(evict=world.evict, pause=0.0),
+        "removal": SimpleNamespace(take=world.take, pause=0.0),
         "journal": journal(cluster, Leader(cluster, "me")),
-        "examination": SimpleNamespace(
-            judged=lambda *_, names, **__: dict.fromkeys(names, judged), guarded=lambda *_, **__: world.guarded()
-        ),
+        "examination": SimpleNamespace(confirmed=lambda *_, **__: world.guarded()),
+        "events": SimpleNamespace(warnings=lambda *_: ()),
+        "nodes": SimpleNamespace(read=lambda *_: None),
         "voice": voice,
     }
     means = Means(
@@ -74,7 +79,7 @@ def remediations(world: World, cluster: Cluster) -> Remediations:
 
 def begin(supervisor: Remediations) -> Remediation:
     """A record that has begun."""
-    begun = supervisor.begin(Go(make.pod(), make.workload()), make.breach(), policy=make.policy())
+    begun = supervisor.begin(go(), make.breach(), policy=make.policy())
     assert isinstance(begun, Begun)
     return begun.record
 
@@ -112,7 +117,7 @@ def test_a_record_that_is_settled_while_it_is_adopted_is_not_run_again() -> None
 def test_a_late_request_is_waited_for_from_when_it_was_sent() -> None:
     """Three answers are lost, each after long looks: the record is dropped only when the last can't arrive any more."""
     cluster = Cluster()
-    world = World(lambda: Go(make.pod(), make.workload()), answers=[Taken(Answer.UNKNOWN)] * 3)
+    world = World(go, answers=[Taken(Answer.UNKNOWN)] * 3)
     slow = world.guarded
 
     def guarded() -> Go | Vetoed:
@@ -133,7 +138,7 @@ def test_a_late_request_is_waited_for_from_when_it_was_sent() -> None:
 def test_a_pod_that_goes_by_a_late_request_is_ours() -> None:
     """Nothing was answered, and the pod is gone: the record goes on as taken, and is not given back."""
     cluster = Cluster()
-    world = World(lambda: Go(make.pod(), make.workload()), answers=[Taken(Answer.UNKNOWN)] * 3)
+    world = World(go, answers=[Taken(Answer.UNKNOWN)] * 3)
 
     def gone_in_the_end(seconds: float) -> bool:
         world.now += max(seconds, 0.0)

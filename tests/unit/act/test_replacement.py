@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remediator.act.replacement import STUCK_AFTER, Ended, Waiting, assess, revision_of
+from remediator.act.replacement import STUCK_AFTER, Ended, Scene, Waiting, revision_of
+from remediator.act.replacement import assess as verdict
 from remediator.model.pods import LivePod, OwnerReference
 from remediator.model.remediations import Remediation
 from remediator.model.vocabulary import Outcome
@@ -18,6 +19,12 @@ from remediator.model.workloads import Workload
 from tests.unit.make import NOW, UID, by_uid, container, peers, pod, record, workload
 
 TAKEN = NOW - 10.0
+
+
+def assess(record: Remediation, *, pods: Mapping[str, LivePod], **scene: Any) -> Ended | Waiting:  # noqa: ANN401
+    """The verdict; the old pod, where it is not there, went when it was taken."""
+    gone_at = None if record.breach.uid in pods else TAKEN
+    return verdict(record, Scene(**{"gone_at": gone_at, "pods": pods, **scene}))
 
 
 def new(uid: str = "new-1", **changes: Any) -> LivePod:  # noqa: ANN401 (fields of a pod)
@@ -269,7 +276,7 @@ def test_ready_timeout_counts_from_the_act() -> None:
     assert isinstance(found, Ended)
     assert found.outcome is Outcome.NOT_READY
     assert found.detail == (
-        "no replacement of web-5d4f-abcde was available within 600 s: Deployment/web has not made a new pod"
+        "no replacement of web-5d4f-abcde was available after 600 s: Deployment/web has not made a new pod"
     )
 
 
@@ -291,7 +298,7 @@ def test_the_terms_of_the_beginning_hold() -> None:
         (
             [new(ready_since=None, unschedulable="0/3 nodes are available")],
             {},
-            "web-5d4f-new-1 can't be scheduled: 0/3 nodes are available",
+            "web-5d4f-new-1: Unschedulable: 0/3 nodes are available",
         ),
         (
             [new(ready_since=None, containers=(container(waiting="ImagePullBackOff: no such image"),))],
@@ -371,6 +378,10 @@ def test_what_is_called_replaced_is(
     if isinstance(found, Waiting):
         assert found.reason
         assert found.until > NOW, "nobody waits for what is past"
+        return
+    if found.outcome is Outcome.BLOCKED:
+        assert UID in pods, "nobody has begun to end it"
+        assert elapsed >= 600
         return
     assert found.outcome in {
         Outcome.REPLACED, Outcome.SCALED_DOWN, Outcome.NOT_READY, Outcome.STUCK_TERMINATING

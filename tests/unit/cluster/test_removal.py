@@ -9,6 +9,7 @@ import pytest
 from remediator.cluster.api import READ_TIMEOUT, ApiServer
 from remediator.cluster.removal import Answer, Removal, Taken, understand
 from remediator.errors import NotLeader, Status
+from remediator.model.vocabulary import Action
 from tests.unit.cluster.leases import Clock
 from tests.unit.cluster.objects import UID, status_object
 from tests.unit.servers import Connection, Request, Server, always, http
@@ -39,7 +40,8 @@ def fence(server: Server) -> Fence:
 
 def evict(api: ApiServer, fence: Fence, **more: Any) -> Taken:  # noqa: ANN401
     """Evict the pod of the tests."""
-    return Removal(api, fence=fence).evict(namespace="shop", name="web-0", uid=UID, resource_version="4711", **more)
+    removal = Removal(api, fence=fence)
+    return removal.take(Action.EVICT, namespace="shop", name="web-0", uid=UID, resource_version="4711", **more)
 
 
 def test_the_eviction_names_the_instance_and_the_version(server: Server, api: ApiServer, fence: Fence) -> None:
@@ -119,7 +121,10 @@ TWO = "This pod has more than one PodDisruptionBudget, which the eviction subres
         pytest.param(502, {}, Answer.UNKNOWN, id="502 by a proxy"),
         pytest.param(507, {}, Answer.UNKNOWN, id="507"),
         pytest.param(400, {}, Answer.REFUSED, id="400"),
-        pytest.param(401, {}, Answer.REFUSED, id="401"),
+        pytest.param(401, {}, Answer.OVERLOAD, id="401"),
+        pytest.param(
+            400, {"message": 'admission webhook "w.x" does not support dry run'}, Answer.NO_DRY_RUN, id="400 webhook"
+        ),
         pytest.param(405, {}, Answer.REFUSED, id="405"),
         pytest.param(422, {}, Answer.REFUSED, id="422"),
         pytest.param(302, {}, Answer.REFUSED, id="302"),
@@ -170,7 +175,7 @@ def test_an_overloaded_server_is_left_in_peace(
     removal = Removal(api, fence=lambda _: None, monotonic=clock)
     server.answer = always(http(status, status_object(status), **headers))
     assert removal.pause == 0.0
-    removal.evict(namespace="shop", name="web-0", uid=UID, resource_version="1")
+    removal.take(Action.EVICT, namespace="shop", name="web-0", uid=UID, resource_version="1")
     assert removal.pause == pause
     clock.now += pause + 1
     assert removal.pause == 0.0

@@ -1,0 +1,100 @@
+"""Workloads of kinds that we don't know: what can be read of them by their scale, where we may.
+
+A right to them is nobody's duty to give: without it their pods are told by the controller that they name, and as
+many are wanted as there are. Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
+custom-resource-definitions/#scale-subresource
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+from remediator.cluster.api import ApiServer, Json
+from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.model.selectors import LabelSelector
+from remediator.model.workloads import Workload, WorkloadRef
+
+_FORBIDDEN, _NOT_FOUND = 403, 404
+ASK_AGAIN = 300.0
+"""Seconds for which a kind that could not be read is not asked for again: each refusal would be a request."""
+
+
+class CustomWorkloads:
+    """Workloads of one cluster that are of no kind of the apps group."""
+
+    def __init__(self, api: ApiServer, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._unreadable: dict[tuple[str, str], float] = {}
+        self._plurals: dict[tuple[str, str], str] = {}
+
+    def describe(self, ref: WorkloadRef) -> Workload | None:
+        """What its scale says; nothing but its name where that can't be read; None where it is certainly gone.
+
+        Raises KubernetesError where the API server does not answer.
+        """
+        kind = (ref.api_version, ref.kind)
+        with self._lock:
+            asked = self._unreadable.get(kind)
+        if not ref.api_version or (asked is not None and self._monotonic() - asked < ASK_AGAIN):
+            return Workload(ref, wanted=None, selector=None)
+        try:
+            plural = self._plural(ref)
+            found = self._scale(ref, plural) if plural else None
+        except KubernetesRefused as exc:
+            if exc.status.code == _NOT_FOUND and exc.status.name == ref.name:
+                return None
+            if exc.status.code not in {_FORBIDDEN, _NOT_FOUND}:
+                raise
+            found = None
+        if found is None:
+            with self._lock:
+                self._unreadable[kind] = self._monotonic()
+            return Workload(ref, wanted=None, selector=None)
+        return _scaled(ref, found)
+
+    def _scale(self, ref: WorkloadRef, plural: str) -> Json:
+        path = f"{_group(ref)}/namespaces/{quote(ref.namespace, safe='')}/{plural}/{quote(ref.name, safe='')}/scale"
+        return self._api.get(path, may_be_refused=True)
+
+    def _plural(self, ref: WorkloadRef) -> str:
+        """The kind's name in paths, by discovery; empty where it has no scale."""
+        kind = (ref.api_version, ref.kind)
+        with self._lock:
+            if kind in self._plurals:
+                return self._plurals[kind]
+        resources = self._api.get(_group(ref), may_be_refused=True).get("resources") or ()
+        try:
+            plural = next((r["name"] for r in resources if r["kind"] == ref.kind and "/" not in r["name"]), "")
+            if f"{plural}/scale" not in {r["name"] for r in resources}:
+                plural = ""
+        except (KeyError, TypeError) as exc:
+            message = f"the API server's list of what {ref.api_version} has can't be understood: {exc!r}"
+            raise KubernetesOdd(message) from exc
+        with self._lock:
+            self._plurals[kind] = plural
+        return plural
+
+
+def _group(ref: WorkloadRef) -> str:
+    return f"/apis/{ref.api_version}" if "/" in ref.api_version else f"/api/{ref.api_version}"
+
+
+def _scaled(ref: WorkloadRef, scale: Json) -> Workload | None:
+    try:
+        # The scale has the UID of what it scales.
+        if scale["metadata"]["uid"] != ref.uid:
+            return None
+        selector = (scale.get("status") or {}).get("selector")
+        return Workload(
+            ref,
+            wanted=int((scale.get("spec") or {}).get("replicas") or 0),
+            selector=LabelSelector.parse(selector) if selector else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        message = f"{ref} in {ref.namespace}: its scale can't be understood: {exc!r}"
+        raise KubernetesOdd(message) from exc

@@ -1,0 +1,48 @@
+"""Nodes: whether a pod that is deleted there would ever end.
+
+Source: https://kubernetes.io/docs/reference/node/node-status/#condition
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from remediator.cluster.api import ApiServer, Json
+from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.model.nodes import Node
+
+_NOT_FOUND = 404
+
+
+class Nodes:
+    """The nodes of one cluster."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+
+    def read(self, name: str) -> Node | None:
+        """The node of that name now; None where there is none. Raises KubernetesError."""
+        try:
+            found = self._api.get(f"/api/v1/nodes/{quote(name, safe='')}")
+        except KubernetesRefused as exc:
+            if exc.status.code == _NOT_FOUND:
+                return None
+            raise
+        try:
+            return _node(found)
+        except (KeyError, TypeError, AttributeError) as exc:
+            message = f"node {name}: the API server's object can't be understood: {exc!r}"
+            raise KubernetesOdd(message) from exc
+
+
+def _node(found: Json) -> Node:
+    metadata, conditions = found["metadata"], (found.get("status") or {}).get("conditions") or ()
+    ready: Json = next((c for c in conditions if c["type"] == "Ready"), {})
+    words = (
+        "" if ready.get("status") == "True" else f"{ready.get('reason', '')}: {ready.get('message', '')}".strip(": ")
+    )
+    return Node(
+        metadata["name"],
+        not_ready=words or ("" if ready.get("status") == "True" else "it has not said that it is Ready"),
+        labels=metadata.get("labels") or {},
+    )

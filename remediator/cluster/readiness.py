@@ -1,0 +1,27 @@
+"""Which probe or gate keeps a pod from being Ready.
+
+Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-readiness-gate
+"""
+
+from __future__ import annotations
+
+from remediator.cluster.api import Json
+
+
+def why_unready(spec: Json, status: Json) -> str:
+    """In one sentence; empty where all containers are ready and all gates are open, or nothing runs yet."""
+    statuses = {s["name"]: s for key in ("containerStatuses", "initContainerStatuses") for s in status.get(key) or ()}
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    for container in [*sidecars, *spec["containers"]]:
+        seen = statuses.get(container["name"]) or {}
+        if seen.get("ready") or not (seen.get("state") or {}).get("running"):
+            continue
+        if container.get("startupProbe") and not seen.get("started"):
+            return f"container {container['name']}: its startup probe has not passed"
+        if container.get("readinessProbe"):
+            return f"container {container['name']}: its readiness probe has not passed"
+        return f"container {container['name']} is not ready"
+    passed = {c["type"] for c in status.get("conditions") or () if c["status"] == "True"}
+    gates = [gate["conditionType"] for gate in spec.get("readinessGates") or ()]
+    closed = [gate for gate in gates if gate not in passed]
+    return f"the readiness gate {closed[0]} is not open" if closed else ""

@@ -1,0 +1,36 @@
+"""Which objections matter for what is to be done: a report takes nothing, and a deletion asks no budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from remediator.model.measures import Veto
+from remediator.model.vocabulary import Action, Reason
+
+NOT_ASKED: Mapping[Action, frozenset[Reason]] = {
+    Action.DELETE: frozenset({Reason.DISRUPTION_BUDGET}),
+    Action.NOTIFY: frozenset(
+        {
+            Reason.BREAKER_OPEN,
+            Reason.BUDGET,
+            Reason.CONCURRENCY,
+            Reason.DISRUPTION_BUDGET,
+            Reason.NODE_NOT_READY,
+            Reason.PER_WORKLOAD_LIMIT,
+            Reason.PREDECESSOR_UNAVAILABLE,
+            Reason.RESIZE_IN_PROGRESS,
+            Reason.REVISION_WOULD_CHANGE,
+            Reason.ROLLOUT_IN_PROGRESS,
+            Reason.TOO_YOUNG,
+            Reason.UNSUPPORTED_OWNER,
+            Reason.WORKLOAD_NOT_READY,
+        }
+    ),
+}
+"""By action, the reasons that are no reason."""
+
+
+def concerning(vetoes: Iterable[Veto], action: Action) -> tuple[Veto, ...]:
+    """The vetoes that stand against this action."""
+    passed = NOT_ASKED.get(action, frozenset())
+    return tuple(veto for veto in vetoes if veto.reason not in passed)
