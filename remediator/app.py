@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 
+from remediator.act.census import Census
 from remediator.act.examine import Examination
 from remediator.act.journal import KEY, Journal
 from remediator.act.remediations import Remediations
@@ -85,6 +86,7 @@ class Term:
         self.remediations = Remediations(means, failed=_tell_failed)
         self.cycle = Cycle(
             prometheus=daemon.prometheus,
+            census=Census(pods, owners),
             examination=examination,
             remediations=self.remediations,
             ledger=self.journal.current,

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from remediator.act.census import Census
 from remediator.act.examine import Examination, Judged, Vetoed
 from remediator.act.remediations import Remediations
 from remediator.decide.journal import budget_left
+from remediator.decide.mass import WORKLOADS
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
 from remediator.detect.scope import Scope
@@ -22,7 +24,7 @@ from remediator.errors import (
     NotLeader,
     RemediatorError,
 )
-from remediator.model.measures import Breach, Candidate
+from remediator.model.measures import Breach, Candidate, Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Evaluation, Gate
@@ -32,15 +34,19 @@ from remediator.observe.state import PolicyState, State
 from remediator.observe.voice import Voice
 from remediator.policy import Policy, PolicyFile
 
+_NAMED = 10
+"""Pods that a line about many names at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the queries of one evaluation gave."""
+    """What the queries of one evaluation gave. ``pods`` were measured; counted only where many were named."""
 
     outcome: Evaluation
     series: int
     coverage: float | None
     candidates: tuple[Candidate, ...]
+    pods: int = 0
 
 
 class Cycle:
@@ -50,6 +56,7 @@ class Cycle:
         self,
         *,
         prometheus: Prometheus,
+        census: Census,
         examination: Examination,
         remediations: Remediations,
         ledger: Callable[[], Ledger],
@@ -61,6 +68,7 @@ class Cycle:
         clock: Callable[[], float],
     ) -> None:
         self._prometheus = prometheus
+        self._census = census
         self._examination = examination
         self._remediations = remediations
         self._ledger = ledger
@@ -120,12 +128,22 @@ class Cycle:
         at = int(self._clock())
         measured = self._measure(policy, compile_queries(policy, policies.safety, self._scope), at)
         refused: set[str] = set()
-        breaches = self._judge(policy, measured.candidates, at, refused)
-        begun = self._decide(policy, policies, breaches, refused)
+        mass = self._census.before(measured.candidates, measured=measured.pods, safety=policies.safety)
+        judged = [] if mass else self._judge(policy, measured.candidates, at, refused)
+        live = [one.pod for _, one in judged if one.pod]
+        mass = mass or self._census.after(measured.candidates, live, measured=measured.pods, safety=policies.safety)
+        breaches: list[tuple[Breach, LivePod]] = []
+        begun = 0
+        if mass:
+            self._leave_all(policy, measured, mass)
+        else:
+            breaches = self._breaches(policy, judged)
+            begun = self._decide(policy, policies, breaches, refused)
         outcome = measured.outcome
-        if outcome is Evaluation.OK and (refused or policies.safety.paused):
+        if outcome is Evaluation.OK and (refused or mass or policies.safety.paused):
             outcome = Evaluation.ERROR if refused else Evaluation.HELD
-        self._state.evaluated(name, PolicyState(self._clock(), len(breaches), measured.coverage))
+        over = len(measured.candidates) if mass else len(breaches)
+        self._state.evaluated(name, PolicyState(self._clock(), over, measured.coverage))
         self._record()
         logger().info(
             "evaluation",
@@ -134,7 +152,7 @@ class Cycle:
             series=measured.series,
             coverage=measured.coverage,
             nominated=len(measured.candidates),
-            breaching=len(breaches),
+            breaching=over,
             begun=begun,
             seconds=round(time.monotonic() - started, 3),
         )
@@ -154,7 +172,8 @@ class Cycle:
         named = self._prometheus.vector(queries.nominate, at=at)
         candidates = {_candidate(policy, labels, queries.nominate) for labels, _ in named}
         ordered = tuple(sorted(candidates, key=lambda one: (one.namespace, one.pod)))
-        return Measured(Evaluation.OK, series, coverage, ordered)
+        pods = self._count(queries.pods, at) if len(ordered) > WORKLOADS else 0
+        return Measured(Evaluation.OK, series, coverage, ordered, pods)
 
     def _count(self, query: str, at: int) -> int:
         """How many series there are; an answer that is no number is none. Raises MeasurementError, PrometheusError."""
@@ -171,25 +190,46 @@ class Cycle:
         found = self._prometheus.vector(query, at=at)
         return found[0][1] if found and math.isfinite(found[0][1]) else None
 
+    def _leave_all(self, policy: Policy, measured: Measured, veto: Veto) -> None:
+        """Every named pod is left alone: one line tells it for all of them."""
+        pods = [f"{one.namespace}/{one.pod}" for one in measured.candidates]
+        logger().error(
+            "mass breach",
+            policy=policy.name,
+            outcome=Evaluation.HELD,
+            why=veto.detail,
+            nominated=len(pods),
+            measured=measured.pods,
+            pods=[*pods[:_NAMED], *([f"and {len(pods) - _NAMED} more"] if len(pods) > _NAMED else [])],
+        )
+        for one in measured.candidates:
+            self._voice.vetoed((veto,), policy=policy.name, namespace=one.namespace, pod=one.pod, breach=None)
+
     def _judge(
         self, policy: Policy, candidates: Sequence[Candidate], at: int, refused: set[str]
-    ) -> list[tuple[Breach, LivePod]]:
-        """The breaches among the candidates, the most urgent first; namespaces that can't be read go to ``refused``."""
-        by_namespace: dict[str, list[str]] = {}
+    ) -> list[tuple[Candidate, Judged]]:
+        """What each candidate turned out to be; namespaces that can't be read go to ``refused``."""
+        by_namespace: dict[str, dict[str, Candidate]] = {}
         for candidate in candidates:
-            by_namespace.setdefault(candidate.namespace, []).append(candidate.pod)
-        breaches: list[tuple[Breach, LivePod]] = []
-        for namespace, names in by_namespace.items():
+            by_namespace.setdefault(candidate.namespace, {})[candidate.pod] = candidate
+        found: list[tuple[Candidate, Judged]] = []
+        for namespace, named in by_namespace.items():
             try:
-                judged = self._examination.judged(policy, namespace=namespace, names=names, at=at)
+                judged = self._examination.judged(policy, namespace=namespace, names=list(named), at=at)
             except (KubernetesRefused, KubernetesOdd) as exc:
                 _leave_namespace(policy, namespace, exc, refused)
                 continue
-            for name, one in judged.items():
-                if isinstance(one.verdict, Breach) and one.pod is not None:
-                    breaches.append((one.verdict, one.pod))
-                else:
-                    self._leave(policy, namespace, name, one)
+            found.extend((named[name], one) for name, one in judged.items())
+        return found
+
+    def _breaches(self, policy: Policy, judged: Sequence[tuple[Candidate, Judged]]) -> list[tuple[Breach, LivePod]]:
+        """The breaches, the most urgent first; of the others it is told why they are none."""
+        breaches: list[tuple[Breach, LivePod]] = []
+        for candidate, one in judged:
+            if isinstance(one.verdict, Breach) and one.pod is not None:
+                breaches.append((one.verdict, one.pod))
+            else:
+                self._leave(policy, candidate.namespace, candidate.pod, one)
         return sorted(breaches, key=lambda pair: pair[0].urgency, reverse=True)
 
     def _leave(self, policy: Policy, namespace: str, name: str, judged: Judged) -> None:

@@ -26,13 +26,14 @@ class Queries:
     """The queries of one policy.
 
     ``nominate`` names the pods that may be over; ``level`` is the same before its comparison, so what is compared, for
-    every pod. ``fresh`` counts the series with a sample that is young enough, ``present`` those that Prometheus shows
-    at all, ``coverage`` is measured over running pods.
+    every pod. ``fresh`` counts the series with a sample that is young enough, ``pods`` the pods that they are of,
+    ``present`` the series that Prometheus shows at all; ``coverage`` is measured over running pods.
     """
 
     nominate: str
     level: str
     fresh: str
+    pods: str
     present: str
     coverage: str
 
@@ -55,6 +56,7 @@ def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
         nominate=f"{level} > {over}",
         level=level,
         fresh=f"count({recent})",
+        pods=f"count({measured})",
         present=f"count({selected})",
         coverage=f"count({measured} and on (namespace,pod) {running}) / count({running})",
     )

@@ -56,8 +56,8 @@ class Voice:
         for veto in vetoes:
             self._metrics.vetoed(policy, veto.reason)
         reasons = [veto.reason for veto in vetoes]
-        # A pod of another policy's, or one that is not over, is no news.
-        quiet = set(reasons) <= {Reason.NOT_MATCHED, Reason.BELOW_THRESHOLD}
+        # A pod of another policy's, or one that is not over, is no news; of a mass breach one line tells for all.
+        quiet = set(reasons) <= {Reason.NOT_MATCHED, Reason.BELOW_THRESHOLD, Reason.MASS_BREACH}
         log = logger().debug if quiet else logger().info
         known = measured(breach) if breach else {"policy": policy, "namespace": namespace, "pod": pod}
         log("left alone", **known, workload=workload, reasons=reasons, detail="; ".join(v.detail for v in vetoes))

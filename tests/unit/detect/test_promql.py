@@ -73,6 +73,7 @@ def test_what_was_measured_is_counted() -> None:
     recent = f"last_over_time(container_memory_working_set_bytes{{{S}}}[75s])"
     running = 'count by (namespace,pod) (kube_pod_status_phase{phase="Running",namespace!~"(?:kube-system)"} == 1)'
     assert queries.fresh == f"count({recent})"
+    assert queries.pods == f"count(count by (namespace,pod) ({recent}))"
     assert queries.present == f"count(container_memory_working_set_bytes{{{S}}})"
     assert queries.coverage == (
         f"count(count by (namespace,pod) ({recent}) and on (namespace,pod) {running}) / count({running})"
@@ -98,7 +99,7 @@ def test_what_a_policy_matches_is_in_every_question() -> None:
         'pod=~"(?:web-.*)",container=~"(?:app)"'
     )
     states = 'cluster="a",namespace=~"(?:team-.*)|(?:shop)",namespace!~"(?:kube-system)",pod=~"(?:web-.*)"'
-    for query in (queries.nominate, queries.fresh, queries.present, queries.coverage):
+    for query in (queries.nominate, queries.fresh, queries.pods, queries.present, queries.coverage):
         assert f"{METRIC}{{{measured}}}" in query
     assert queries.nominate.count(f'{{resource="memory",{states}}}') == 2
     assert queries.coverage.count(f'{{phase="Running",{states}}}') == 2
@@ -136,7 +137,7 @@ def test_a_label_that_is_called_the_same_is_not_replaced(same: dict[str, str]) -
 def test_commas_of_the_settings_don_t_matter(selector: str) -> None:
     """An empty selector, and one that begins or ends with a comma, still make a query."""
     queries = compile_queries(policy("90% of limit"), safety(), Scope(sample_interval=30, selector=selector))
-    for query in (queries.nominate, queries.fresh, queries.present, queries.coverage):
+    for query in (queries.nominate, queries.fresh, queries.pods, queries.present, queries.coverage):
         promql_parser.parse(query)
         assert ",," not in query
         assert "{," not in query

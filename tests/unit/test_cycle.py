@@ -1,0 +1,178 @@
+"""One evaluation, from what the queries gave to what was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from remediator.act.census import Census
+from remediator.act.examine import Examination, Judged, Vetoed
+from remediator.act.remediations import Remediations
+from remediator.cluster.owners import Owners
+from remediator.cluster.pods import Pods
+from remediator.cycle import Cycle
+from remediator.detect.prometheus import Prometheus
+from remediator.detect.promql import compile_queries
+from remediator.model.measures import Breach, Veto
+from remediator.model.pods import LivePod, OwnerReference
+from remediator.model.remediations import Ledger
+from remediator.model.vocabulary import Evaluation, Reason
+from remediator.model.workloads import WorkloadRef
+from remediator.observe.metrics import Metrics
+from remediator.observe.state import State
+from remediator.observe.voice import Voice
+from remediator.policy import PolicyFile
+from tests.unit.make import NOW, SCOPE, breach, pod, policies
+
+Vector = list[tuple[Mapping[str, str], float]]
+
+
+@dataclass
+class World:
+    """Pods by name, all of them over and of a workload of their own; what was looked at, judged and guarded."""
+
+    pods: dict[str, LivePod]
+    file: PolicyFile = field(default_factory=policies)
+    measured: int = 0
+    breaches: dict[str, Breach] = field(default_factory=dict)
+    read_pods: list[str] = field(default_factory=list)
+    judged_pods: list[str] = field(default_factory=list)
+    guarded_pods: list[str] = field(default_factory=list)
+
+    # As Prometheus
+
+    def vector(self, query: str, *, at: int) -> Vector:
+        """The answers to the queries of the first policy."""
+        assert at == NOW
+        queries = compile_queries(self.file.policies[0], self.file.safety, SCOPE)
+        if query == queries.nominate:
+            return [({"namespace": "shop", "pod": name}, 1.0) for name in self.pods]
+        return [({}, {queries.fresh: 2.0 * self.measured, queries.pods: float(self.measured)}.get(query, 1.0))]
+
+    # As Pods and Owners
+
+    def read(self, _namespace: str, name: str) -> LivePod | None:
+        """A pod."""
+        self.read_pods.append(name)
+        return self.pods[name]
+
+    def workload_of(self, one: LivePod) -> WorkloadRef:
+        """Its owner."""
+        return WorkloadRef("StatefulSet", "shop", one.name, one.controller.uid if one.controller else "")
+
+    # As Examination
+
+    def judged(self, _policy: object, *, names: Sequence[str], **_more: object) -> dict[str, Judged]:
+        """Each is over, by as much as ``breaches`` says."""
+        self.judged_pods.extend(names)
+        return {name: Judged(self.pods[name], self.breaches.get(name, breach(pod=name))) for name in names}
+
+    def guarded(self, one: Breach, **_more: object) -> Vetoed:
+        """Each is left alone for a reason of its own."""
+        self.guarded_pods.append(one.pod)
+        return Vetoed((Veto(Reason.COOLDOWN, "not yet"),))
+
+
+@dataclass
+class Stage:
+    """A cycle in that world, with what one sees of it."""
+
+    world: World
+    state: State
+    metrics: Metrics
+    cycle: Cycle
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """A value, as it is scraped."""
+        return self.metrics.registry.get_sample_value(f"remediator_{name}", labels)
+
+
+def stage(world: World) -> Stage:
+    """A cycle that leads."""
+    state = State(clock=lambda: float(NOW))
+    state.led(leading=True)
+    state.policies(("everyone",))
+    metrics = Metrics(state)
+    cycle = Cycle(
+        prometheus=cast("Prometheus", world),
+        census=Census(cast("Pods", world), cast("Owners", world)),
+        examination=cast("Examination", world),
+        remediations=cast("Remediations", world),
+        ledger=Ledger,
+        policies=lambda: world.file,
+        scope=SCOPE,
+        state=state,
+        metrics=metrics,
+        voice=Voice(metrics),
+        clock=lambda: float(NOW),
+    )
+    return Stage(world, state, metrics, cycle)
+
+
+def over(*names: str, owner: str = "") -> dict[str, LivePod]:
+    """Pods of these names, each of a workload of its own unless one is named."""
+    return {
+        name: pod(name=name, uid=name, controller=OwnerReference("apps/v1", "StatefulSet", name, owner or name))
+        for name in names
+    }
+
+
+@pytest.fixture
+def said() -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """What was logged under an event."""
+    with capture_logs() as lines:
+        yield lambda event: [dict(line) for line in lines if line["event"] == event]
+
+
+Said = Callable[[str], list[dict[str, Any]]]
+
+
+def test_a_mass_breach_leaves_every_named_pod_alone(said: Said) -> None:
+    """A measurement that names a thousand workloads is not believed: held, told once, counted for each pod."""
+    shown = stage(World(over(*(f"app{n}-0" for n in range(1000))), measured=1500))
+    assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+    assert (shown.world.judged_pods, shown.world.guarded_pods) == ([], [])
+    assert len(shown.world.read_pods) == 21
+    (line,) = said("mass breach")
+    assert (line["log_level"], line["nominated"], line["measured"]) == ("error", 1000, 1500)
+    assert line["pods"][-1] == "and 990 more"
+    assert len(line["pods"]) == 11
+    assert shown.metric("vetoes_total", policy="everyone", reason="mass-breach") == 1000
+    assert shown.metric("evaluations_total", policy="everyone", outcome="held") == 1
+    assert shown.metric("breaching_pods", policy="everyone") == 1000
+
+
+def test_a_mass_breach_is_found_among_pods_that_were_read(said: Said) -> None:
+    """Where names don't tell workloads apart, owners do; whoever was judged then is left alone all the same."""
+    shown = stage(World(over(*(f"tenant-{n}" for n in range(30))), measured=30))
+    assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+    assert shown.world.guarded_pods == []
+    assert len(said("mass breach")[0]["pods"]) == 11
+
+
+def test_many_pods_of_one_workload_are_decided_on(said: Said) -> None:
+    """A large workload that leaks in lockstep is no mass breach, whatever its share is."""
+    shown = stage(World(over(*(f"web-{n}" for n in range(30)), owner="one"), measured=30))
+    assert shown.cycle.evaluate("everyone") is Evaluation.OK
+    assert len(shown.world.guarded_pods) == 30
+    assert said("mass breach") == []
+    assert shown.metric("vetoes_total", policy="everyone", reason="cooldown") == 30
+
+
+def test_the_most_urgent_is_decided_on_first() -> None:
+    """Nearest to its limit, then highest over its threshold; without a limit last."""
+    gi = 1 << 30
+    near = {
+        "far": breach(pod="far", value=22.0 * gi, limit=40 * gi),
+        "near": breach(pod="near", value=23.0 * gi, limit=24 * gi),
+        "bare": breach(pod="bare", value=99.0 * gi, limit=None),
+        "bare-low": breach(pod="bare-low", value=21.0 * gi, limit=None),
+        "over": breach(pod="over", value=30.0 * gi, limit=24 * gi),
+    }
+    shown = stage(World(over(*near), measured=100, breaches=near))
+    assert shown.cycle.evaluate("everyone") is Evaluation.OK
+    assert shown.world.guarded_pods == ["over", "near", "far", "bare", "bare-low"]
