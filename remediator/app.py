@@ -56,6 +56,7 @@ class Term:
         settings, api = daemon.settings, daemon.api
         pods = Pods(api)
         owners = Owners(api, pods)
+        nodes = Nodes(api, readable=settings.nodes)
         self.journal = Journal(
             TextStore(api, namespace=daemon.namespace, key=KEY), name=f"{settings.name}-journal", elector=daemon.elector
         )
@@ -63,6 +64,7 @@ class Term:
             prometheus=daemon.prometheus,
             pods=pods,
             owners=owners,
+            nodes=nodes,
             budgets=DisruptionBudgets(api),
             scope=settings.scope,
             clock=time.time,
@@ -73,7 +75,7 @@ class Term:
             owners=owners,
             removal=Removal(api, fence=daemon.elector.fence),
             events=Events(api),
-            nodes=Nodes(api),
+            nodes=nodes,
             journal=self.journal,
             examination=examination,
             voice=daemon.voice,

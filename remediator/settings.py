@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     limits_labels: Texts = Field(
         default_factory=dict, description='JSON; {"pod": "exported_pod"} where honor_labels is off.'
     )
+    nodes: bool = Field(True, description="Whether nodes may be read; else a pod's Ready condition alone counts.")  # noqa: FBT003
     kubeconfig: Path | None = None
     namespace: str = Field("", description="Where the Lease and the journal are; default: the credentials' own.")
     name: str = Field("remediator", description="Lease NAME, ConfigMap NAME-journal.")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from remediator.cluster.disruption import DisruptionBudgets
+from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.decide import about_pod, about_workload, concerning, policy_and_journal
@@ -17,6 +18,7 @@ from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import samples_query
 from remediator.detect.scope import Scope
 from remediator.model.measures import Breach, Series, Veto
+from remediator.model.nodes import Node
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Reason
@@ -42,9 +44,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is around a pod, as read at that moment (seconds since the epoch): its workload and all budgets."""
+    """What is around a pod, as read at that moment (seconds since the epoch): its workload, node and all budgets.
+
+    ``node`` is None where it is gone.
+    """
 
     workload: Workload
+    node: Node | None
     budgets: tuple[DisruptionBudget, ...]
     read_at: float
 
@@ -82,6 +88,7 @@ class Examination:
         prometheus: Prometheus,
         pods: Pods,
         owners: Owners,
+        nodes: Nodes,
         budgets: DisruptionBudgets,
         scope: Scope,
         clock: Callable[[], float],
@@ -89,6 +96,7 @@ class Examination:
         self._prometheus = prometheus
         self._pods = pods
         self._owners = owners
+        self._nodes = nodes
         self._budgets = budgets
         self._scope = scope
         self._clock = clock
@@ -120,7 +128,9 @@ class Examination:
                 return Vetoed(vetoes, owner)
             workload = self._owners.read(owner)
             if workload is not None:
-                world = World(workload, self._budgets.of(pod.namespace), self._clock())
+                world = World(
+                    workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at=self._clock()
+                )
                 return self._last_stage(pod, world, policy=policy, ledger=ledger)
             # Orphaned or adopted since it was last asked for: its pods have another workload now.
             found = self._owners.workload_of(pod, fresh=True)
@@ -177,7 +187,13 @@ class Examination:
 
     def _last_stage(self, pod: LivePod, world: World, *, policy: Policy, ledger: Ledger) -> Go | Vetoed:
         vetoes = about_workload(
-            pod, workload=world.workload, budgets=world.budgets, policy=policy, ledger=ledger, now=self._clock()
+            pod,
+            workload=world.workload,
+            node=world.node,
+            budgets=world.budgets,
+            policy=policy,
+            ledger=ledger,
+            now=self._clock(),
         )
         vetoes = concerning(vetoes, policy.action)
         return Vetoed(vetoes, world.workload.ref) if vetoes else Go(pod, world)

@@ -149,7 +149,7 @@ class Wait:
         node = self._nodes.read(record.breach.node)
         if node is None:
             return f"node {record.breach.node} is gone"
-        if any(node.labels.get(key) != value for key, value in workload.node_selector.items()):
+        if node.readable and any(node.labels.get(key) != value for key, value in workload.node_selector.items()):
             return f"node {node.name} is not selected any more"
         if workload.wanted is not None and workload.wanted < record.baseline.wanted:
             return f"{workload.ref} wants {workload.wanted} pods now, and none on node {node.name}"

@@ -11,22 +11,31 @@ from remediator.cluster.api import ApiServer, Json
 from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.nodes import Node
 
-_NOT_FOUND = 404
+_FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 class Nodes:
-    """The nodes of one cluster."""
+    """The nodes of one cluster; where they may not be read (``readable``), nothing is asked."""
 
-    def __init__(self, api: ApiServer) -> None:
+    def __init__(self, api: ApiServer, *, readable: bool) -> None:
         self._api = api
+        self._readable = readable
 
     def read(self, name: str) -> Node | None:
         """The node of that name now; None where there is none. Raises KubernetesError."""
+        if not self._readable:
+            return Node(name, readable=False)
         try:
             found = self._api.get(f"/api/v1/nodes/{quote(name, safe='')}")
         except KubernetesRefused as exc:
             if exc.status.code == _NOT_FOUND:
                 return None
+            if exc.status.code == _FORBIDDEN:
+                message = (
+                    f"{exc}; the right to `get` nodes is missing (deploy/rbac.yaml has it); where it can't be given, "
+                    "set REMEDIATOR_NODES=false, and the Ready condition of a pod alone tells of its node"
+                )
+                raise KubernetesRefused(message, status=exc.status) from exc
             raise
         try:
             return _node(found)

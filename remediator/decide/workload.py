@@ -1,4 +1,4 @@
-"""Stage three: what the workload and the disruption budgets say."""
+"""Stage three: what the workload, the node and the disruption budgets say."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from remediator.decide.pod import opted_out
 from remediator.model.measures import Veto
+from remediator.model.nodes import Node
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Action, Outcome, Reason
+from remediator.model.vocabulary import Outcome, Reason
 from remediator.model.workloads import DisruptionBudget, Workload, ordinal
 from remediator.policy import Policy
 
@@ -21,16 +22,24 @@ _NAMED = 3
 
 
 def about_workload(
-    pod: LivePod, *, workload: Workload, budgets: Sequence[DisruptionBudget], policy: Policy, ledger: Ledger, now: float
+    pod: LivePod,
+    *,
+    workload: Workload,
+    node: Node | None,
+    budgets: Sequence[DisruptionBudget],
+    policy: Policy,
+    ledger: Ledger,
+    now: float,
 ) -> tuple[Veto, ...]:
-    """Every veto of this stage; ``now`` in seconds since the epoch."""
+    """Every veto of this stage; ``node`` is None where it is gone, ``now`` in seconds since the epoch."""
     vetoes = (
         opted_out(workload.annotations, str(workload.ref)),
         rollout_in_progress(workload),
         revision_would_change(pod, workload),
         stuck(workload, ledger) or workload_not_ready(pod, workload=workload, policy=policy, ledger=ledger, now=now),
         predecessor_unavailable(pod, workload, now),
-        disruption_budget(pod, budgets, policy.action),
+        node_not_ready(pod, node),
+        disruption_budget(pod, budgets),
     )
     return tuple(veto for veto in vetoes if veto)
 
@@ -122,14 +131,27 @@ def predecessor_unavailable(pod: LivePod, workload: Workload, now: float) -> Vet
     return None
 
 
-def disruption_budget(pod: LivePod, budgets: Sequence[DisruptionBudget], action: Action) -> Veto | None:
+def node_not_ready(pod: LivePod, node: Node | None) -> Veto | None:
+    """Where no kubelet answers, a pod that is deleted stays Terminating until the node is back.
+
+    Kubernetes makes the pods of a lost node un-Ready; where nodes may not be read, that is all there is to go by.
+    Source: https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
+    """
+    if node is None:
+        return Veto(Reason.NODE_NOT_READY, f"its node {pod.node} is gone; Kubernetes will remove it by itself")
+    if node.not_ready:
+        return Veto(Reason.NODE_NOT_READY, f"its node {node.name} is not Ready: {node.not_ready}")
+    if not node.readable and pod.ready_since is None:
+        detail = f"it is not Ready, and whether its node {node.name} is can't be told: nodes may not be read"
+        return Veto(Reason.NODE_NOT_READY, detail)
+    return None
+
+
+def disruption_budget(pod: LivePod, budgets: Sequence[DisruptionBudget]) -> Veto | None:
     """What the Eviction API would answer, without spending anything on the question.
 
-    A policy that says ``delete`` goes past the budgets, so they are not asked.
     Source: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
     """
-    if action is Action.DELETE:
-        return None
     covering = [budget for budget in budgets if budget.covers(pod)]
     if len(covering) > 1:
         names = ", ".join(sorted(budget.name for budget in covering))

@@ -126,6 +126,7 @@ def test_every_setting_is_described_with_its_default(name: str) -> None:
     (cells,) = rows("install.md", PREFIX + name.upper())
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     shown = format_duration(default) if name in _DURATIONS else default
+    shown = str(shown).lower() if isinstance(shown, bool) else shown
     if shown not in {None, ""} if not isinstance(shown, dict) else False:
         assert f"`{shown}`" in cells[2].replace("\\|", "|")
     assert cells[3]

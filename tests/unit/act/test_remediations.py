@@ -17,6 +17,7 @@ from remediator.act.transaction import Means
 from remediator.cluster.removal import Answer, Taken
 from remediator.errors import JournalMissing, NotLeader
 from remediator.model.measures import Veto
+from remediator.model.nodes import Node
 from remediator.model.remediations import Ledger, Remediation
 from remediator.model.vocabulary import Outcome, Reason
 from tests.unit import make
@@ -49,7 +50,7 @@ class World:
 
 def go() -> Go:
     """No guard objects."""
-    return Go(make.pod(), Around(make.workload(), (), make.NOW))
+    return Go(make.pod(), Around(make.workload(), Node("node-1"), (), make.NOW))
 
 
 def remediations(world: World, cluster: Cluster) -> Remediations:

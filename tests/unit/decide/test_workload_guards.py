@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remediator.decide import about_workload
-from remediator.decide.workload import workload_not_ready
+from remediator.decide import about_workload, concerning
+from remediator.decide.workload import disruption_budget, workload_not_ready
+from remediator.model.nodes import Node
 from remediator.model.pods import LivePod, OwnerReference
 from remediator.model.remediations import Ledger, Remediation
 from remediator.model.selectors import LabelSelector
@@ -20,11 +21,14 @@ from remediator.model.workloads import DisruptionBudget, Revisions, Workload, Wo
 from remediator.policy import CountOrPercent, Policy
 from tests.unit.make import NOW, breach, peers, pod, policy, record, workload
 
+READY = Node("node-1")
+
 
 def reasons(
     taken: LivePod | None = None,
     *,
     of: Workload | None = None,
+    node: Node | None = READY,
     budgets: Iterable[DisruptionBudget] = (),
     by: Policy | None = None,
     in_flight: Iterable[Remediation] = (),
@@ -34,6 +38,7 @@ def reasons(
     found = about_workload(
         taken or pod(),
         workload=of or workload(),
+        node=node,
         budgets=tuple(budgets),
         policy=by or policy(),
         ledger=Ledger(in_flight={one.id: one for one in in_flight}, settled=tuple(settled)),
@@ -439,12 +444,38 @@ def test_a_budget_that_can_never_allow_anything_is_called_a_misconfiguration() -
     )
 
 
-@pytest.mark.parametrize("action", [action for action in Action if action is not Action.DELETE])
-def test_budgets_are_asked_unless_the_policy_deletes(action: Action) -> None:
-    """``action: delete`` says that budgets don't count; every other action asks them."""
-    against = [budget(allowed=0), budget("all", "")]
-    assert set(reasons(budgets=against, by=policy(action=action))) == {Reason.DISRUPTION_BUDGET}
-    assert reasons(budgets=against, by=policy(action=Action.DELETE)) == {}
+def test_budgets_stand_against_what_evicts() -> None:
+    """``action: delete`` says that budgets don't count; of a report nobody goes."""
+    against = disruption_budget(pod(), [budget(allowed=0), budget("all", "")])
+    assert against is not None
+    standing = {action for action in Action if concerning([against], action)}
+    assert standing == {Action.EVICT, Action.SURGE}
+
+
+# The node
+
+
+def test_a_node_that_is_not_ready_keeps_its_pods() -> None:
+    """Deleted there, a pod would stay Terminating until the node is back; Kubernetes' words are in the sentence."""
+    lost = Node("node-1", not_ready="NodeStatusUnknown: Kubelet stopped posting node status.")
+    assert reasons(node=lost) == {
+        Reason.NODE_NOT_READY: "its node node-1 is not Ready: NodeStatusUnknown: Kubelet stopped posting node status."
+    }
+
+
+def test_a_node_that_is_gone_keeps_its_pods() -> None:
+    """Kubernetes collects them by itself, and their controller replaces them then."""
+    assert reasons(node=None) == {Reason.NODE_NOT_READY: "its node node-1 is gone; Kubernetes will remove it by itself"}
+
+
+def test_where_nodes_may_not_be_read_the_pods_own_condition_tells() -> None:
+    """Kubernetes makes the pods of a lost node un-Ready: one that is not may be on such a node."""
+    unknown = Node("node-1", readable=False)
+    sick = pod(ready_since=None)
+    whole = workload(pods=(sick, *peers(2)))
+    assert reasons(node=unknown) == {}
+    assert set(reasons(sick, of=whole, node=unknown)) == {Reason.NODE_NOT_READY}
+    assert reasons(sick, of=whole) == {}
 
 
 def test_a_ready_pod_needs_the_allowance() -> None:
@@ -455,9 +486,18 @@ def test_a_ready_pod_needs_the_allowance() -> None:
 def test_all_reasons_are_told_at_once() -> None:
     """Every reason of the stage, not the first."""
     case = of(rollout="a rollout", annotations={"remediator.dev/opt-out": "1"})
-    assert set(reasons(of=case, budgets=[budget(allowed=0)])) == {
+    assert set(reasons(of=case, node=None, budgets=[budget(allowed=0)])) == {
         Reason.OPTED_OUT,
         Reason.ROLLOUT_IN_PROGRESS,
         Reason.WORKLOAD_NOT_READY,
+        Reason.NODE_NOT_READY,
         Reason.DISRUPTION_BUDGET,
+    }
+    pods = [of_set(0, ready_since=None), of_set(1), of_set(2, "new")]
+    both = statefulset(*pods, rollout="a rollout", revisions=Revisions("old", "old"))
+    assert set(reasons(pods[2], of=both)) == {
+        Reason.ROLLOUT_IN_PROGRESS,
+        Reason.REVISION_WOULD_CHANGE,
+        Reason.WORKLOAD_NOT_READY,
+        Reason.PREDECESSOR_UNAVAILABLE,
     }
