@@ -38,7 +38,7 @@ def without_room(cluster: Cluster, namespace: str, start_daemon: StartDaemon) ->
     daemon = start_daemon(policy_file(namespace, readyTimeout="4s", for_="4s"))
     (settled,) = daemon.wait_for("remediation settled")
     assert settled["outcome"] == "not-ready"
-    assert "can't be scheduled" in settled["detail"], "the record carries Kubernetes' own words"
+    assert "Unschedulable" in settled["detail"], "the record carries Kubernetes' own words"
     return daemon
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.cluster.conftest import StartDaemon, policy_file
 from tests.cluster.test_guards import OVER
@@ -18,38 +15,81 @@ Json = dict[str, Any]
 SLOW = workloads.behaviour(ready_delay="12")
 
 
-def scale_down(cluster: Cluster, namespace: str) -> None:
-    """One replica less is wanted."""
-    cluster.api.scale("apps/v1/deployments", namespace, "web", 2)
-
-
-def roll_out(cluster: Cluster, namespace: str) -> None:
-    """Another template."""
-    template = {"spec": {"template": {"metadata": {"labels": {"release": "2"}}}}}
-    cluster.api.patch("apps/v1/deployments", namespace, "web", template)
-
-
-def delete_owner(cluster: Cluster, namespace: str) -> None:
-    """The whole workload goes."""
-    cluster.api.delete("apps/v1/deployments", namespace, "web")
-
-
-@pytest.mark.parametrize(
-    ("meanwhile", "outcome"), [(scale_down, "scaled-down"), (roll_out, "rolled-out"), (delete_owner, "owner-gone")]
-)
 def test_a_workload_that_changes_meanwhile_ends_the_wait_by_name(
-    cluster: Cluster, namespace: str, start_daemon: StartDaemon, meanwhile: Callable[[Cluster, str], None], outcome: str
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
 ) -> None:
-    """Scaled down, rolled out, deleted: each has its outcome, and no breaker is opened for it."""
-    cluster.api.create(workloads.deployment("web", namespace, replicas=3, memory=OVER, annotations=SLOW))
-    cluster.ready_pods(namespace, 3, deadline=60)
-    daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="60s"))
-    daemon.wait_for("remediation taken")
-    meanwhile(cluster, namespace)
-    (settled,) = daemon.wait_for("remediation settled")
-    assert settled["outcome"] == outcome
-    assert settled["breaker_opened"] is False
-    assert len(cluster.taken(namespace)) == 1
+    """Scaled down, rolled out, deleted, node no longer selected: each by its name, without a breaker, one pod taken."""
+    api, pool = cluster.api, {f"pool.example/{namespace}": "in"}
+    for name in ("shrinking", "rolling", "leaving"):
+        api.create(workloads.deployment(f"{name}-web", namespace, replicas=3, memory=OVER, annotations=SLOW))
+        api.create(workloads.statefulset(f"{name}-db", namespace, replicas=2, parallel=True, annotations=SLOW))
+    api.patch("nodes", None, "node-0", {"metadata": {"labels": pool}})
+    api.create(workloads.daemonset("agent", namespace, memory=OVER, annotations=SLOW, spec={"nodeSelector": pool}))
+    cluster.ready_pods(namespace, 16, deadline=90)
+    for name in ("shrinking", "rolling", "leaving"):
+        # The last ordinal is the one that is no longer wanted of one pod less.
+        api.annotate("pods", namespace, f"{name}-db-1", workloads.behaviour(memory=OVER))
+    wide = {"maxConcurrent": 20, "budget": {"actions": 100, "per": "1h"}}
+    daemon = start_daemon(policy_file(namespace, safety=wide, cooldown="10m", readyTimeout="60s"))
+    daemon.wait_for("remediation taken", count=7)
+
+    template = {"spec": {"template": {"metadata": {"labels": {"release": "2"}}}}}
+    for kind, suffix in (("deployments", "web"), ("statefulsets", "db")):
+        api.patch(f"apps/v1/{kind}", namespace, f"rolling-{suffix}", template)
+        api.delete(f"apps/v1/{kind}", namespace, f"leaving-{suffix}")
+        api.scale(f"apps/v1/{kind}", namespace, f"shrinking-{suffix}", 2 if suffix == "web" else 1)
+    api.patch("nodes", None, "node-0", {"metadata": {"labels": dict.fromkeys(pool)}})
+
+    settled = daemon.wait_for("remediation settled", count=7, timeout=90)
+    assert {line["workload"].partition("/")[2]: line["outcome"] for line in settled} == {
+        "shrinking-web": "scaled-down",
+        "shrinking-db": "scaled-down",
+        "rolling-web": "rolled-out",
+        "rolling-db": "rolled-out",
+        "leaving-web": "owner-gone",
+        "leaving-db": "owner-gone",
+        "agent": "scaled-down",
+    }
+    assert not any(line["breaker_opened"] for line in settled)
+    assert len(cluster.taken(namespace)) == 7
+
+
+def test_a_replacement_that_fails_is_told_in_kubernetes_own_words(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """No quota for a new pod, no node for it, a probe that never passes: the breaker opens, and they say why."""
+    api, pool = cluster.api, {f"pool.example/{namespace}": "in"}
+    for node in api.list("nodes"):
+        api.patch("nodes", None, node["metadata"]["name"], {"metadata": {"labels": pool}})
+    unready = workloads.container()
+    unready["readinessProbe"] = {"httpGet": {"port": 8080}}
+    never = workloads.behaviour(never_ready="true", memory=OVER)
+    api.create(workloads.deployment("placeless", namespace, memory=OVER, spec={"nodeSelector": pool}))
+    api.create(workloads.deployment("unready", namespace, containers=[unready], annotations=never))
+    full = cluster.namespace("full")
+    api.create(workloads.deployment("unmade", full, memory=OVER))
+    api.create(workloads.statefulset("unmade-db", full, memory=OVER))
+    cluster.wait(lambda: len(cluster.pods(namespace)) == 2, 30, "the pods are made")
+    (slow,) = [pod["metadata"]["name"] for pod in cluster.pods(namespace, labels="app=unready")]
+    api.annotate("pods", namespace, slow, {f"{workloads.PREFIX}never-ready": None})
+    cluster.ready_pods(namespace, 2)
+    cluster.ready_pods(full, 2)
+    for node in api.list("nodes"):
+        api.patch("nodes", None, node["metadata"]["name"], {"metadata": {"labels": dict.fromkeys(pool)}})
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": full, "name": "full"}}
+    api.create({**quota, "spec": {"hard": {"pods": "0"}}})
+    wide = {"maxConcurrent": 20, "budget": {"actions": 100, "per": "1h"}}
+    daemon = start_daemon(policy_file(f"{namespace}|{full}", safety=wide, cooldown="10m", readyTimeout="8s"))
+    settled = daemon.wait_for("remediation settled", count=4, timeout=90)
+    details = {line["workload"].partition("/")[2]: line["detail"] for line in settled}
+    assert {line["outcome"] for line in settled} == {"not-ready"}
+    assert "Unschedulable: 0/" in details["placeless"]
+    assert "its readiness probe has not passed" in details["unready"]
+    assert "FailedCreate" in details["unmade"]
+    assert "FailedCreate" in details["unmade-db"]
+    assert all(line["breaker_opened"] for line in settled)
+    assert len(cluster.taken(namespace)) == len(cluster.taken(full)) == 2
+    api.delete("namespaces", None, full)
 
 
 def test_a_pod_that_somebody_else_takes_between_intent_and_act_is_superseded(

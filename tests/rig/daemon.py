@@ -39,6 +39,14 @@ def create_account(cluster: Cluster, namespace: str) -> None:
     cluster.service_account(namespace, "remediator", rules=rules["Role"], cluster_rules=rules["ClusterRole"])
 
 
+def allow(cluster: Cluster, namespace: str, *rules: Json) -> None:
+    """Give that service account these rights in the whole cluster as well."""
+    name = f"{namespace}-remediator"
+    role = cluster.api.get("rbac.authorization.k8s.io/v1/clusterroles", None, name)
+    more = {"rules": [*role["rules"], *rules]}
+    cluster.api.patch("rbac.authorization.k8s.io/v1/clusterroles", None, name, more)
+
+
 class Daemon:
     """``remediator run`` in a namespace of its own; a context manager that ends it.
 
