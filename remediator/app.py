@@ -37,8 +37,8 @@ from remediator.observe.logs import logger
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
 from remediator.observe.voice import Voice
-from remediator.policy import PolicyFile, PolicyWatch, load
-from remediator.schedule import Every, Schedule
+from remediator.policy import Cron, Policy, PolicyFile, PolicyWatch, load
+from remediator.schedule import At, Every, Schedule
 from remediator.settings import Settings
 
 HEARTBEAT, RELOAD, REVIEW = 5, 1, 10
@@ -100,14 +100,18 @@ class Term:
             clock=time.time,
         )
 
-    def jobs(self, policies: PolicyFile) -> dict[str, Every]:
+    def jobs(self, policies: PolicyFile) -> dict[str, Every | At]:
         """What runs while we lead: an evaluation for each policy, and a look after the records."""
         evaluations = {
-            f"{_EVALUATE}{policy.name}": Every(policy.every, partial(self.cycle.evaluate, policy.name), policy.jitter)
-            for policy in policies.policies
-            if policy.enabled
+            f"{_EVALUATE}{policy.name}": self._evaluation(policy) for policy in policies.policies if policy.enabled
         }
         return {"review": Every(REVIEW, self.cycle.review), **evaluations}
+
+    def _evaluation(self, policy: Policy) -> Every | At:
+        run = partial(self.cycle.evaluate, policy.name)
+        if isinstance(policy.pace, Cron):
+            return At(policy.pace, run, policy.jitter)
+        return Every(policy.pace, run, policy.jitter)
 
     def end(self, *, timeout: float) -> None:
         """Begin nothing more, let the writes at hand end, and leave the rest to the next leader.
@@ -219,7 +223,10 @@ class Daemon:
 
     def _arrange(self) -> None:
         """The jobs that run now."""
-        jobs = {"heartbeat": Every(HEARTBEAT, self._beat), "policy file": Every(RELOAD, self._look_at_policy)}
+        jobs: dict[str, Every | At] = {
+            "heartbeat": Every(HEARTBEAT, self._beat),
+            "policy file": Every(RELOAD, self._look_at_policy),
+        }
         with self._lock:
             if self._term is not None and self._policies is not None:
                 jobs |= self._term.jobs(self._policies)

@@ -105,8 +105,8 @@ class Cycle:
         try:
             self._remediations.adopt()
             self._remediations.review_breakers()
-            if not any(policy.enabled for policy in self._policies().policies):
-                # Nothing is evaluated, and whether Prometheus answers is to be seen all the same.
+            if not any(policy.enabled and isinstance(policy.pace, int) for policy in self._policies().policies):
+                # Nothing is evaluated before long, and whether Prometheus answers is to be seen all the same.
                 self._prometheus.vector("vector(1)", at=int(self._clock()))
             self._state.holds(Gate.JOURNAL, active=False)
         except JournalError as exc:

@@ -24,7 +24,7 @@ def check(*, file: PolicyArgument = None) -> None:
         state = "" if policy.enabled else " (disabled)"
         sys.stdout.write(
             f"{policy.name}{state}: over {policy.threshold.text} for {format_duration(policy.for_seconds)}, "
-            f"looked at every {format_duration(policy.every)}, {policy.action}\n"
+            f"looked at {policy.when}, {policy.action}\n"
         )
     sys.stdout.write(f"{settings.policy} is right\n")
     raise typer.Exit(0)

@@ -6,6 +6,7 @@ Prometheus or Kubernetes beyond their notations (RE2, label selectors, quantitie
 and :class:`PolicyWatch` does I/O.
 """
 
+from remediator.policy.cron import Cron
 from remediator.policy.loader import load, parse
 from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, PolicyFile, Safety, WorkloadMatch
 from remediator.policy.reach import never_reached
@@ -16,6 +17,7 @@ from remediator.policy.watch import PolicyWatch
 __all__ = [
     "Budget",
     "CountOrPercent",
+    "Cron",
     "Match",
     "Policy",
     "PolicyFile",

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action
 from remediator.policy import written
+from remediator.policy.cron import EXAMPLE, LONGEST
 from remediator.policy.durations import DAY, HOUR, MAX_SECONDS
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
 from remediator.policy.thresholds import Threshold, parse_threshold
@@ -26,6 +27,7 @@ SENTENCE = "remediator_sentence"
 
 _DURATION = {"type": "string", "pattern": r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "minLength": 2}
 _WHOLE_PERCENT = "^(100|[1-9][0-9]?)%$"
+_FIVE_FIELDS = r"^\s*([^\s@=?]+\s+){4}[^\s@=?]+\s*$"
 _THRESHOLD = r"^\s*\+?[0-9.]+\s*([KMGTPE]i|[kMGTPE]|%\s*of\s+limit)\s*$"
 
 
@@ -96,6 +98,14 @@ Pause = Annotated[int, _read(written.duration(low=0, high=DAY)), WithJsonSchema(
 Youth = Annotated[int, _read(written.duration(low=0, high=MAX_SECONDS)), WithJsonSchema(_DURATION)]
 Age = Annotated[int, _read(written.duration(low=1, high=HOUR)), WithJsonSchema(_DURATION)]
 Grace = Annotated[int, _read(written.duration(low=1, high=DAY, too_low=_FORCE)), WithJsonSchema(_DURATION)]
+CronExpression = Annotated[
+    str,
+    _read(written.cron),
+    WithJsonSchema({"type": "string", "pattern": _FIVE_FIELDS, "maxLength": LONGEST, "examples": [EXAMPLE]}),
+]
+TimeZone = Annotated[
+    str, _read(written.timezone), WithJsonSchema({"type": "string", "minLength": 1, "examples": ["Europe/Berlin"]})
+]
 Concurrency = Annotated[
     int,
     _read(written.whole_number(low=1, high=1000, instead_of_none="1 or more, or `paused: true`")),
@@ -150,6 +160,8 @@ class DefaultFields(Fields):
     for_seconds: Positive | None = Field(default=None, alias="for")
     max_sample_age: Age | None = None
     every: Positive | None = None
+    cron: CronExpression | None = None
+    timezone: TimeZone | None = None
     jitter: Pause | None = None
     action: WhatIsDone | None = None
     max_unavailable: Unavailable | None = None

@@ -69,6 +69,7 @@ def _policies(root: Mapping, problems: Problems) -> list[Written]:
     defaults = read_section(DefaultFields, root.entries.get("defaults"), name="defaults", problems=problems)
     if "defaults" in root.unusable:
         defaults = Section(defaults.fields, defaults.node, frozenset(keys(DefaultFields)))
+    resolve.check_defaults(defaults, problems)
     node = root.entries.get("policies")
     if node is None:
         return []

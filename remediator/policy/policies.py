@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action
+from remediator.policy.cron import Cron
+from remediator.policy.durations import format_duration
 from remediator.policy.patterns import Pattern, any_matches, compiled
 from remediator.policy.thresholds import FULL, Threshold
 
@@ -136,8 +138,9 @@ class Safety:
 class Policy:
     """One policy with nothing left to be decided.
 
-    Seconds: ``for_seconds``, ``max_sample_age``, ``every``, ``jitter``, ``cooldown``, ``min_age``, ``ready_timeout``,
-    and ``grace_period``, where ``None`` is the pod's own. ``max_per_workload`` is counted for each workload.
+    Seconds: ``for_seconds``, ``max_sample_age``, ``jitter``, ``cooldown``, ``min_age``, ``ready_timeout``, and
+    ``grace_period``, where ``None`` is the pod's own. ``max_per_workload`` is counted for each workload.
+    ``pace`` is the time between two evaluations, in seconds, or the times of them.
     ``line`` is where it begins in its file.
     """
 
@@ -146,7 +149,7 @@ class Policy:
     threshold: Threshold
     for_seconds: int
     max_sample_age: int
-    every: int
+    pace: int | Cron
     jitter: int
     action: Action
     max_unavailable: CountOrPercent
@@ -158,6 +161,11 @@ class Policy:
     dry_run: bool
     enabled: bool
     line: int = field(compare=False)
+
+    @property
+    def when(self) -> str:
+        """When it is evaluated, in words."""
+        return f"at {self.pace}" if isinstance(self.pace, Cron) else f"every {format_duration(self.pace)}"
 
     def matches(
         self,

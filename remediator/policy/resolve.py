@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from remediator.model.vocabulary import Action
+from remediator.policy.cron import Cron
 from remediator.policy.durations import HOUR, format_duration
 from remediator.policy.fields import DefaultFields, MatchFields, PolicyFields, SafetyFields
 from remediator.policy.nodes import Place
@@ -15,6 +16,7 @@ from remediator.policy.thresholds import Threshold
 
 EVERY = 60
 JITTER = 5
+TIMEZONE = "UTC"
 FOR = 120
 COOLDOWN = 600
 MAX_PER_WORKLOAD = Budget(actions=6, per=6 * HOUR)
@@ -93,27 +95,25 @@ def check(written: Written, *, sample_interval: int, problems: Problems) -> None
             f"write {format_duration(_sample_age(sample_interval))}, or remove the line"
         )
         problems.add(written.place("max_sample_age"), message)
-    jitter = written.value("jitter")
-    every = written.either("every", EVERY)
-    if isinstance(jitter, int) and written.is_known("every") and jitter >= every:
-        message = (
-            f"{format_duration(jitter)} is not shorter than the `every` of policy {written.name} "
-            f"({format_duration(every)}); write {format_duration(_jitter(every))}"
-        )
-        problems.add(written.place("jitter"), message)
+    _check_pace(written, problems)
+
+
+def check_defaults(defaults: Section[DefaultFields], problems: Problems) -> None:
+    """Report values of the defaults that don't go together."""
+    _check_one_pace(defaults, problems)
 
 
 def policy(written: Written, *, sample_interval: int) -> Policy:
     """Give the policy that :func:`check` found nothing wrong with."""
-    every = written.either("every", EVERY)
+    pace = _pace(written)
     return Policy(
         name=written.name,
         match=_match(written.policy.fields.match or MatchFields()),
         threshold=cast("Threshold", written.value("threshold")),
         for_seconds=written.either("for_seconds", max(FOR, _INTERVALS * sample_interval)),
         max_sample_age=written.either("max_sample_age", _sample_age(sample_interval)),
-        every=every,
-        jitter=written.either("jitter", _jitter(every)),
+        pace=pace,
+        jitter=written.either("jitter", _jitter(_shortest_pause(pace))),
         action=written.either("action", Action.EVICT),
         max_unavailable=written.either("max_unavailable", MAX_UNAVAILABLE),
         cooldown=written.either("cooldown", COOLDOWN),
@@ -151,6 +151,44 @@ def _check_missing(written: Written, problems: Problems) -> None:
         problems.add(place, message, path=f"{place.path}.threshold")
 
 
+def _pace(written: Written) -> int | Cron:
+    """What says when to look, ``every`` or ``cron``: the policy's own one stands in for either of the defaults."""
+    own = written.policy.fields
+    text = own.cron if own.every else written.value("cron")
+    if isinstance(text, str):
+        return Cron(text, written.either("timezone", TIMEZONE))
+    return written.either("every", EVERY)
+
+
+def _shortest_pause(pace: int | Cron) -> int:
+    return pace if isinstance(pace, int) else pace.shortest_pause
+
+
+def _check_pace(written: Written, problems: Problems) -> None:
+    _check_one_pace(written.policy, problems)
+    if not all(written.is_known(attribute) for attribute in ("every", "cron", "timezone")):
+        return
+    pace = _pace(written)
+    if isinstance(pace, int) and written.policy.fields.timezone is not None:
+        message = f"`timezone` is that of `cron`, which policy {written.name} has not; remove it"
+        problems.add(written.place("timezone"), message)
+    jitter = written.value("jitter")
+    pause = _shortest_pause(pace)
+    if isinstance(jitter, int) and jitter >= pause:
+        what = "`every`" if isinstance(pace, int) else "shortest pause in the `cron`"
+        message = (
+            f"{format_duration(jitter)} is not shorter than the {what} of policy {written.name} "
+            f"({format_duration(pause)}); write {format_duration(_jitter(pause))}"
+        )
+        problems.add(written.place("jitter"), message)
+
+
+def _check_one_pace(section: Section[DefaultFields] | Section[PolicyFields], problems: Problems) -> None:
+    if section.fields.every is not None and section.fields.cron is not None:
+        line = section.place("every").line
+        problems.add(section.place("cron"), f"`every` is here as well (line {line}); remove one of them")
+
+
 def _match(fields: MatchFields) -> Match:
     return Match(
         namespaces=fields.namespaces or (),
@@ -175,6 +213,6 @@ def _sample_age(sample_interval: int) -> int:
     return _AGE_INTERVALS * sample_interval + _AGE_MARGIN
 
 
-def _jitter(every: int) -> int:
+def _jitter(pause: int) -> int:
     # With `every: 5s` the usual 5 s would let two looks fall together.
-    return min(JITTER, every // 2)
+    return min(JITTER, pause // 2)

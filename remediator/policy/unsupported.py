@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from remediator.model.vocabulary import Action
 
-POLICY_FIELDS = frozenset({"before", "cron", "emergency", "fallback", "forecast", "timezone", "windows"})
+POLICY_FIELDS = frozenset({"before", "emergency", "fallback", "forecast", "windows"})
 SAFETY_FIELDS = frozenset({"holdWhen"})
 ACTIONS = frozenset({Action.SURGE})
 SIGNALS = frozenset({"rss", "usage"})

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action
+from remediator.policy.cron import EXAMPLE, Cron, zone
 from remediator.policy.durations import format_duration, parse_duration
 from remediator.policy.patterns import Pattern
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
@@ -99,6 +100,19 @@ def duration(*, low: int, high: int, too_low: str = "") -> Callable[[object], in
         return seconds
 
     return read
+
+
+def cron(value: object) -> str:
+    """Read when to look, as five fields, and give it as it was written."""
+    if isinstance(value, str):
+        return Cron(value).text
+    message = f"{describe(value)} is not a cron expression; write such as {EXAMPLE}"
+    raise ValueError(message)
+
+
+def timezone(value: object) -> str:
+    """Read the name of a time zone."""
+    return zone(text(value)).key
 
 
 def pattern(value: object) -> str:

@@ -30,6 +30,7 @@ from remediator.policy.fields import (
     PolicyFields,
     SafetyFields,
 )
+from remediator.policy.resolve import TIMEZONE
 from remediator.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,7 +246,8 @@ def test_the_defaults_of_policies_are_those_of_the_code() -> None:
     file = parse("policies: [{name: web, threshold: 20Gi}]", sample_interval=SAMPLE_INTERVAL)
     policy, safety = file.policies[0], file.safety
     expected = {
-        "every": format_duration(policy.every),
+        "every": policy.when.removeprefix("every "),
+        "timezone": TIMEZONE,
         "jitter": format_duration(policy.jitter),
         "cooldown": format_duration(policy.cooldown),
         "maxPerWorkload.actions": str(policy.max_per_workload.actions),

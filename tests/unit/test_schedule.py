@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from remediator.schedule import Every, Schedule
+from remediator.policy import Cron
+from remediator.policy.cron import zone
+from remediator.schedule import At, AtTrigger, Every, Schedule
 
 HOUR = 3600
+NIGHTS = [
+    ("America/Los_Angeles", date(2026, 3, 8)),
+    ("America/Los_Angeles", date(2026, 11, 1)),
+    ("Europe/Berlin", date(2026, 3, 29)),
+    ("Europe/Berlin", date(2026, 10, 25)),
+]
+"""Those in which the clock is put forward, and back."""
 
 
 class Job:
@@ -108,3 +120,104 @@ def test_a_job_that_still_runs_is_skipped_and_told(schedule: Schedule, skipped: 
     assert told.wait(10)
     going_on.set()
     assert set(skipped) == {"evaluate slow"}
+
+
+class Tick:
+    """A moment each tenth of a second."""
+
+    def after(self, moment: datetime) -> datetime:
+        """The next one."""
+        return moment + timedelta(seconds=0.1)
+
+
+def in_an_hour() -> Cron:
+    """Once a day, an hour from now."""
+    return Cron(f"{datetime.now(UTC) + timedelta(hours=1):%M %H} * * *")
+
+
+def test_a_job_at_given_times_runs_then_and_not_at_once(schedule: Schedule) -> None:
+    """A restart at noon evaluates no policy that is for the night."""
+    nightly, ticking = Job(), Job()
+    jobs: dict[str, Every | At] = {"nightly": At(in_an_hour(), nightly), "ticking": At(Tick(), ticking, jitter=HOUR)}
+    schedule.replace(jobs)
+    ticking.wait_for(3)
+    assert nightly.runs == 0
+
+
+def test_a_job_whose_times_change_goes_by_the_new_ones(schedule: Schedule) -> None:
+    """From seconds to times, to others, and back; what stays the same is not begun anew."""
+    seconds, ticks, waits, again, stays = Job(), Job(), Job(), Job(), Job()
+    schedule.replace({"job": Every(HOUR, seconds), "stays": Every(HOUR, stays)})
+    seconds.wait_for(1)
+    schedule.replace({"job": At(Tick(), ticks), "stays": Every(HOUR, stays)})
+    ticks.wait_for(2)
+    other = Job()
+    for _ in range(2):
+        schedule.replace({"job": At(in_an_hour(), waits), "stays": Every(HOUR, stays), "other": At(Tick(), other)})
+        other.wait_for(other.runs + 2)
+    schedule.replace({"job": Every(1, again), "stays": Every(HOUR, stays)})
+    again.wait_for(1)
+    assert (seconds.runs, waits.runs, stays.runs) == (1, 0, 1)
+
+
+def driven(trigger: AtTrigger, begin: datetime, count: int, late: Callable[[int], float]) -> list[datetime]:
+    """So many runs as APScheduler would make them: each asked for after the one before, so many seconds late."""
+    runs: list[datetime] = []
+    now = begin
+    for number in range(count):
+        at = trigger.get_next_fire_time(runs[-1] if runs else None, now)
+        assert at > now
+        runs.append(at)
+        now = at + timedelta(seconds=late(number))
+    return runs
+
+
+def times(cron: Cron, begin: datetime, end: datetime) -> list[datetime]:
+    """What the expression names between two moments."""
+    found = [cron.after(begin)]
+    while found[-1] <= end:
+        found.append(cron.after(found[-1]))
+    return found[:-1]
+
+
+def around(place: str, day: date) -> tuple[datetime, datetime]:
+    """From noon the day before to noon the day after a night, in UTC."""
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone(place))
+    return (noon - timedelta(days=1)).astimezone(UTC), (noon + timedelta(days=1)).astimezone(UTC)
+
+
+@pytest.mark.parametrize("jitter", [0, 5, 3600])
+@pytest.mark.parametrize(
+    "text", ["0 0 * * *", "30 2 * * *", "30 1 * * *", "*/20 1-3 * * *", "0 * * * *", "*/9 * * * *"]
+)
+@pytest.mark.parametrize(("place", "day"), NIGHTS)
+def test_no_run_is_lost_or_doubled_when_the_clock_is_changed(place: str, day: date, text: str, jitter: int) -> None:
+    """Each time of the expression has one run, in order and never in the past, with jitter and without."""
+    begin, end = around(place, day)
+    cron = Cron(text, place)
+    expected = times(cron, begin, end)
+    runs = driven(AtTrigger(cron, jitter), begin, len(expected), lambda _: 0.01)
+    assert len({at.astimezone(zone(place)).date() for at in expected}) >= 2
+    for at, meant, following in zip(runs, expected, [*expected[1:], cron.after(expected[-1])], strict=True):
+        assert meant <= at <= meant + timedelta(seconds=jitter)
+        assert at < following
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    night=st.sampled_from(NIGHTS),
+    minutes=st.sets(st.integers(0, 59), min_size=1, max_size=4),
+    hours=st.sets(st.integers(0, 4), min_size=1),
+    jitter=st.sampled_from([0, 1, 30, 600, 7200]),
+    lateness=st.lists(st.floats(0, 29), min_size=1, max_size=5),
+)
+def test_no_run_is_lost_or_doubled_whatever_the_times(
+    night: tuple[str, date], minutes: set[int], hours: set[int], jitter: int, lateness: list[float]
+) -> None:
+    """Any minutes of the hours around the change, any jitter, and runs that come late: one run for each time."""
+    place, day = night
+    begin, end = around(place, day)
+    cron = Cron(f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *", place)
+    expected = times(cron, begin, end)
+    runs = driven(AtTrigger(cron, jitter), begin, len(expected), lambda number: lateness[number % len(lateness)])
+    assert [max(time for time in expected if time <= at) for at in runs] == expected

@@ -87,7 +87,20 @@ def test_the_file_that_is_mutated_is_valid() -> None:
 
 
 KEYS = st.sampled_from(
-    ["name", "match", "threshold", "for", "every", "jitter", "action", "enabled", "signal", "before"]
+    [
+        "name",
+        "match",
+        "threshold",
+        "for",
+        "every",
+        "cron",
+        "timezone",
+        "jitter",
+        "action",
+        "enabled",
+        "signal",
+        "before",
+    ]
 )
 VALUES = st.recursive(
     st.sampled_from(["20Gi", "90% of limit", "2m", "evict", "a", "", "(", "true"])
@@ -144,6 +157,11 @@ HOSTILE = {
     "heavy expressions": policy_of_pods(r"'\pL{900}x%d'", 100),
     "many heavy expressions": policy_of_pods(r"'\pL{900}x%d'", 9000),
     "open brackets": policy_of_pods("'" + "(" * 400 + "%d'", 2000),
+    "crons": "defaults: {jitter: 1d}\npolicies:\n"
+    + "".join(f"- {{name: a, threshold: 1Gi, cron: '{n % 60} {n // 60 % 24} * * *'}}\n" for n in range(3000)),
+    "crons that are none": "policies:\n"
+    + "".join(f"- {{name: a, threshold: 1Gi, cron: '0-59 0-23 1-31/{n} */{n} *'}}\n" for n in range(3000)),
+    "time zones": "policies:\n" + "".join(f"- {{name: a, threshold: 1Gi, timezone: z{n}}}\n" for n in range(3000)),
     "commas": "policies: [{name: a, threshold: 1Gi, match: {selector: '" + "," * 500_000 + "'}}]",
     "a long threshold": "policies: [{name: a, threshold: '" + "1 " * 500_000 + "'}]",
 }

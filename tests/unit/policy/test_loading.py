@@ -18,6 +18,7 @@ from remediator.model.vocabulary import Action
 from remediator.policy import (
     Budget,
     CountOrPercent,
+    Cron,
     Policy,
     Quantity,
     Safety,
@@ -80,7 +81,7 @@ def test_the_defaults() -> None:
         "threshold": Quantity(2**30, "1Gi"),
         "for_seconds": 120,
         "max_sample_age": 75,
-        "every": 60,
+        "pace": 60,
         "jitter": 5,
         "action": Action.EVICT,
         "max_unavailable": CountOrPercent(1),
@@ -119,7 +120,7 @@ def test_everything_written() -> None:
     assert policy.match.containers == ("d",)
     assert policy.match.workload == WorkloadMatch("StatefulSet", "e.*")
     assert policy.match.selector == LabelSelector.parse("!f")
-    assert (policy.for_seconds, policy.max_sample_age, policy.every, policy.jitter) == (300, 120, 30, 0)
+    assert (policy.for_seconds, policy.max_sample_age, policy.pace, policy.jitter) == (300, 120, 30, 0)
     assert policy.max_unavailable == CountOrPercent(25, is_percent=True)
     assert (policy.cooldown, policy.ready_timeout, policy.grace_period) == (0, 3600, 1)
     assert policy.max_per_workload == Budget(actions=2, per=86400)
@@ -172,6 +173,32 @@ def test_a_written_for_of_three_intervals_is_enough() -> None:
 def test_the_default_jitter_stays_below_every(every: str, jitter: int) -> None:
     """Looking every few seconds needs no jitter to be written."""
     assert only(f"every: {every}").jitter == jitter
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "pace"),
+    [
+        ("", "cron: 30 2 * * mon-fri", Cron("30 2 * * mon-fri")),
+        ("", "cron: 30 2 * * mon-fri, timezone: Asia/Shanghai", Cron("30 2 * * mon-fri", "Asia/Shanghai")),
+        ("cron: 0 2 * * *, timezone: UTC", "timezone: Asia/Shanghai", Cron("0 2 * * *", "Asia/Shanghai")),
+        ("timezone: Asia/Shanghai", "cron: 0 2 * * *", Cron("0 2 * * *", "Asia/Shanghai")),
+        ("timezone: Asia/Shanghai", "", 60),
+        ("cron: 0 2 * * *, timezone: Asia/Shanghai", "every: 5m", 300),
+        ("every: 5m", "cron: 0 2 * * *", Cron("0 2 * * *")),
+    ],
+)
+def test_cron_and_every_stand_in_for_each_other(defaults: str, own: str, pace: int | Cron) -> None:
+    """What a policy says of when it is evaluated stands in for what the defaults say of it."""
+    text = f"defaults: {{for: 5m, {defaults}}}\npolicies: [{{name: a, threshold: 1Gi, {own}}}]\n"
+    (policy,) = parse(text, sample_interval=30).policies
+    assert policy.pace == pace
+    assert policy.jitter == 5
+
+
+@pytest.mark.parametrize(("every", "when"), [("every: 90s", "every 1m30s"), ("cron: 0 2 * * *", "at 0 2 * * * (UTC)")])
+def test_when_in_words(every: str, when: str) -> None:
+    """For whoever reads what ``check`` prints."""
+    assert only(every).when == when
 
 
 def test_defaults_are_taken_and_overridden() -> None:
@@ -357,6 +384,7 @@ def test_the_schema_takes_what_the_loader_takes() -> None:
     for field, good, bad in (
         ("threshold", ["20Gi", "1.5G", "90% of limit", "97.5 % of limit"], ["20G i", "90%", "20", "2e10", "20GB"]),
         ("for", ["90s", "2m", "1h30m", "1d"], ["90", "1.5h", "1h 30m"]),
+        ("cron", ["0 2 * * *", "*/5 1-5 * * mon-fri"], ["0 2 * *", "@daily", "0 0 2 * * *", "0 2 ? * mon"]),
         ("maxUnavailable", ["25%", "100%"], ["0%", "101%", "x"]),
         ("name", ["iot-server", "a", "0"], ["Iot", "-a", "a-", "a" * 64]),
     ):

@@ -307,6 +307,116 @@ VALUES = {
         "defaults: {jitter: 10s}\npolicies: [{name: a, threshold: 1Gi, every: 4s}]\n",
         "1:20: defaults.jitter: 10s is not shorter than the `every` of policy a (4s); write 2s",
     ),
+    "cron and every": Broken(
+        policy("every: 1m\ncron: 0 2 * * *"),
+        "5:11: policies[0].cron: `every` is here as well (line 4); remove one of them",
+    ),
+    "cron and every in defaults": Broken(
+        "defaults:\n  cron: 0 2 * * *\n  every: 1m\npolicies: [{name: a, threshold: 1Gi, every: 5m}]\n",
+        "2:9: defaults.cron: `every` is here as well (line 3); remove one of them",
+    ),
+    "cron that is a number": Broken(
+        policy("cron: 5"), "4:11: policies[0].cron: 5 is not a cron expression; write such as 30 2 * * mon-fri"
+    ),
+    "cron of too few fields": Broken(
+        policy("cron: 0 2 * *"),
+        "4:11: policies[0].cron: '0 2 * *' has 4 fields and must have five, minute, hour, day of month, month, "
+        "weekday; write such as 30 2 * * mon-fri",
+    ),
+    "cron with seconds": Broken(
+        policy("cron: 0 0 2 * * *"),
+        "4:11: policies[0].cron: '0 0 2 * * *' has 6 fields and must have five, minute, hour, day of month, month, "
+        "weekday and none for seconds; write such as 30 2 * * mon-fri",
+    ),
+    "cron by name": Broken(
+        policy("cron: '@daily'"), "4:11: policies[0].cron: '@daily' is a name, not an expression; write 0 0 * * *"
+    ),
+    "cron by an unknown name": Broken(
+        policy("cron: '@reboot'"),
+        "4:11: policies[0].cron: '@reboot' is a name, not an expression; write 30 2 * * mon-fri",
+    ),
+    "cron with a time zone": Broken(
+        policy("cron: CRON_TZ=UTC 0 2 * * *"),
+        "4:11: policies[0].cron: 'CRON_TZ=UTC 0 2 * * *' begins with a time zone; "
+        "write it in a line of its own, such as timezone: Europe/Berlin",
+    ),
+    "cron with numbers for weekdays": Broken(
+        policy("cron: 0 2 * * 1-5"),
+        "4:11: policies[0].cron: '0 2 * * 1-5' counts weekdays, and crons differ in where a week begins; "
+        "write names, such as mon-fri",
+    ),
+    "cron with a step over weekdays": Broken(
+        policy("cron: 0 2 * * */2"),
+        "4:11: policies[0].cron: '0 2 * * */2' counts weekdays, and crons differ in where a week begins; "
+        "write names, such as mon-fri",
+    ),
+    "cron with day and weekday": Broken(
+        policy("cron: 0 2 1 * mon"),
+        "4:11: policies[0].cron: '0 2 1 * mon' has a day of month and a weekday, and some crons want both, "
+        "others either; write * for one of them, or two policies",
+    ),
+    "cron with a question mark": Broken(
+        policy("cron: 0 2 ? * mon"), "4:11: policies[0].cron: '0 2 ? * mon' has a ?; write * for every one"
+    ),
+    "cron at minute 60": Broken(
+        policy("cron: 60 2 * * *"),
+        "4:11: policies[0].cron: '60' is not a minute from 0 to 59; write such as 30 or */10",
+    ),
+    "cron at hour 24": Broken(
+        policy("cron: 0 24 * * *"), "4:11: policies[0].cron: '24' is not an hour from 0 to 23; write such as 2 or 1-5"
+    ),
+    "cron on day 0": Broken(
+        policy("cron: 0 2 0 * *"),
+        "4:11: policies[0].cron: '0' is not a day from 1 to 31; write such as 1, or L for the last one",
+    ),
+    "cron in no month": Broken(
+        policy("cron: 0 2 * smarch *"),
+        "4:11: policies[0].cron: 'smarch' is not a month from 1 to 12 or jan to dec; write such as 1-6 or dec",
+    ),
+    "cron on no weekday": Broken(
+        policy("cron: 0 2 * * Monday"),
+        "4:11: policies[0].cron: 'Monday' is not a weekday; write such as mon-fri or sat,sun",
+    ),
+    "cron that steps too far": Broken(
+        policy("cron: '*/90 * * * *'"),
+        "4:11: policies[0].cron: '*/90' steps over every minute but the first; write such as 30 or */10",
+    ),
+    "cron that never comes": Broken(
+        policy("cron: 0 2 30 2 *"),
+        "4:11: policies[0].cron: '0 2 30 2 *' never comes: no such month has that day; write such as 30 2 * * mon-fri",
+    ),
+    "cron without quotes": Broken(
+        policy("cron: */5 * * * *"), "4:12: text that begins with * or & must stand in quotes"
+    ),
+    "cron of a novel": Broken(
+        policy("cron: " + "0," * 150 + "0 * * * *"),
+        "4:11: policies[0].cron: '0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0...' has 309 characters; "
+        "at most 200 are taken: write several policies",
+    ),
+    "jitter longer than the cron's pause": Broken(
+        policy("cron: 0,10 1-5 * * *\njitter: 10m"),
+        "5:13: policies[0].jitter: 10m is not shorter than the shortest pause in the `cron` of policy a (10m); "
+        "write 5s",
+    ),
+    "time zone by its city": Broken(
+        policy("cron: 0 2 * * *\ntimezone: new york"),
+        "5:15: policies[0].timezone: 'new york' is not the IANA name of a time zone; write America/New_York",
+    ),
+    "time zone that is none": Broken(
+        policy("cron: 0 2 * * *\ntimezone: GMT+8"),
+        "5:15: policies[0].timezone: 'GMT+8' is not the IANA name of a time zone; write such as Europe/Berlin",
+    ),
+    "time zone of the machine": Broken(
+        policy("cron: 0 2 * * *\ntimezone: localtime"),
+        "5:15: policies[0].timezone: 'localtime' is not the IANA name of a time zone; write such as Europe/Berlin",
+    ),
+    "time zone that is a number": Broken(
+        policy("cron: 0 2 * * *\ntimezone: 8"), '5:15: policies[0].timezone: 8 must be text; write "8" in quotes'
+    ),
+    "time zone without cron": Broken(
+        policy("timezone: Europe/Berlin"),
+        "4:15: policies[0].timezone: `timezone` is that of `cron`, which policy a has not; remove it",
+    ),
     "cooldown of more than a day": Broken(
         policy("cooldown: 25h"), "4:15: policies[0].cooldown: '25h' is too long; write 1d or less"
     ),
