@@ -7,6 +7,8 @@ from typing import Any
 from tests.cluster.conftest import StartDaemon, policy_file
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
+from tests.rig.controller import GROUP, Controller, define, owner
+from tests.rig.daemon import allow
 
 Json = dict[str, Any]
 OVER = "250Mi"
@@ -47,3 +49,53 @@ def test_pods_of_every_kind_of_owner_are_replaced(cluster: Cluster, namespace: s
             assert line["replacement"] == line["pod"]
         if kind == "DaemonSet":
             assert new["spec"]["nodeName"] == line["node"]
+
+
+def test_pods_of_controllers_that_nobody_knows_are_replaced(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """A custom kind with pods of its own, and one with a ReplicaSet, whether we may read their scale or not."""
+    version = define(cluster, "Game")
+    allow(cluster, home, {"apiGroups": [GROUP], "resources": ["games/scale"], "verbs": ["get"]})
+    custom = {}
+    for name, kind, replicas in (("chess", "Game", 2), ("rolled", "Game", 1), ("ball", "Toy", 2)):
+        define(cluster, kind)
+        manifest = {"apiVersion": version, "kind": kind, "metadata": {"namespace": namespace, "name": name}}
+        custom[name] = cluster.api.create({**manifest, "spec": {"replicas": replicas}})
+    rolled = workloads.replicaset("rolled", namespace, annotations=leak())
+    rolled["metadata"]["ownerReferences"] = [owner(custom["rolled"])]
+    cluster.api.create(rolled)
+    api = cluster.api
+    with (
+        Controller(api, custom["chess"], annotations=leak()),
+        Controller(api, custom["ball"], annotations=leak(ready_delay="3")),
+    ):
+        before = {pod["metadata"]["uid"] for pod in cluster.ready_pods(namespace, 5)}
+        daemon = start_daemon(policy_file(namespace, cooldown="10m"))
+        settled = daemon.wait_for("remediation settled", count=3, timeout=90)
+        assert {(line["workload"], line["outcome"]) for line in settled} == {
+            ("Game/chess", "replaced"),
+            ("Game/rolled", "replaced"),
+            ("Toy/ball", "replaced"),
+        }
+        assert len(cluster.taken(namespace)) == 3
+        for line in settled:
+            assert cluster.api.get("pods", namespace, line["replacement"])["metadata"]["uid"] not in before
+
+
+def test_a_custom_workload_that_is_scaled_down_meanwhile(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """Its scale says that one pod less is wanted: no breaker."""
+    version = define(cluster, "Game")
+    allow(cluster, home, {"apiGroups": [GROUP], "resources": ["games/scale"], "verbs": ["get"]})
+    manifest = {"apiVersion": version, "kind": "Game", "metadata": {"namespace": namespace, "name": "go"}}
+    custom = cluster.api.create({**manifest, "spec": {"replicas": 2}})
+    with Controller(cluster.api, custom, annotations=leak(ready_delay="15")):
+        cluster.ready_pods(namespace, 2, deadline=60)
+        daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="60s"))
+        daemon.wait_for("remediation taken")
+        cluster.api.patch(f"{version}/games", namespace, "go", {"spec": {"replicas": 1}})
+        (settled,) = daemon.wait_for("remediation settled")
+        assert (settled["outcome"], settled["breaker_opened"]) == ("scaled-down", False)
+        assert len(cluster.taken(namespace)) == 1
