@@ -248,7 +248,7 @@ class Cycle:
             except (KubernetesRefused, KubernetesOdd) as exc:
                 _leave_namespace(policy, breach.namespace, exc, refused)
                 continue
-            result = answer if isinstance(answer, Vetoed) else self._remediations.begin(answer, breach, policy=policy)
+            result = answer if isinstance(answer, Vetoed) else self._remediations.begin(answer)
             if isinstance(result, Vetoed):
                 self._voice.vetoed(
                     result.vetoes,

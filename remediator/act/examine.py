@@ -57,10 +57,12 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """No guard objects: the pod as read, and the world that they were asked about."""
+    """No guard objects: the pod as read, the world that they were asked about, and the policy that holds for it."""
 
+    breach: Breach
     pod: LivePod
     world: World
+    policy: Policy
 
     @property
     def workload(self) -> Workload:
@@ -131,7 +133,7 @@ class Examination:
                 world = World(
                     workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at=self._clock()
                 )
-                return self._last_stage(pod, world, policy=policy, ledger=ledger)
+                return self._last_stage(breach, pod, world, policy=policy, ledger=ledger)
             # Orphaned or adopted since it was last asked for: its pods have another workload now.
             found = self._owners.workload_of(pod, fresh=True)
             if not again or found == owner:
@@ -165,7 +167,9 @@ class Examination:
             return self.guarded(verdict, pod=pod, policy=policy, policies=policies, ledger=ledger)
         owner = world.workload.ref
         vetoes = self._first_stages(verdict, pod, owner, policy=policy, policies=policies, ledger=ledger)
-        return Vetoed(vetoes, owner) if vetoes else self._last_stage(pod, world, policy=policy, ledger=ledger)
+        if vetoes:
+            return Vetoed(vetoes, owner)
+        return self._last_stage(verdict, pod, world, policy=policy, ledger=ledger)
 
     def _first_stages(
         self,
@@ -185,7 +189,7 @@ class Examination:
         vetoes = about_pod(breach, pod=pod, owner=owner, policy=policy, now=self._clock())
         return concerning(vetoes, policy.action)
 
-    def _last_stage(self, pod: LivePod, world: World, *, policy: Policy, ledger: Ledger) -> Go | Vetoed:
+    def _last_stage(self, breach: Breach, pod: LivePod, world: World, *, policy: Policy, ledger: Ledger) -> Go | Vetoed:
         vetoes = about_workload(
             pod,
             workload=world.workload,
@@ -196,7 +200,7 @@ class Examination:
             now=self._clock(),
         )
         vetoes = concerning(vetoes, policy.action)
-        return Vetoed(vetoes, world.workload.ref) if vetoes else Go(pod, world)
+        return Vetoed(vetoes, world.workload.ref) if vetoes else Go(breach, pod, world, policy)
 
     def _listed(self, namespace: str) -> Mapping[str, LivePod]:
         pods, _ = self._pods.select(namespace, "")

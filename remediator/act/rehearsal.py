@@ -6,11 +6,11 @@ from remediator.act.examine import Go
 from remediator.cluster.removal import Answer, Removal
 from remediator.model.measures import Veto
 from remediator.model.vocabulary import Action, Reason
-from remediator.policy import Policy
 
 
-def rehearsed(go: Go, policy: Policy, removal: Removal) -> tuple[Veto, ...]:
+def rehearsed(go: Go, removal: Removal) -> tuple[Veto, ...]:
     """Why the pod stays although no guard objects: it was only a rehearsal, and how that went. Raises NotLeader."""
+    policy = go.policy
     if policy.action is Action.NOTIFY:
         return (Veto(Reason.DRY_RUN, "it would have been reported"),)
     taken = removal.take(

@@ -15,7 +15,7 @@ from remediator.act.replacement import Ended, Scene, assess
 from remediator.act.transaction import Means, Stopping, Transaction, intend
 from remediator.decide import concerning, policy_and_journal
 from remediator.errors import JournalError, JournalFull, KubernetesError, NotLeader
-from remediator.model.measures import Breach, Veto
+from remediator.model.measures import Veto
 from remediator.model.remediations import Breaker, Ledger, Remediation
 from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.policy import Policy
@@ -45,7 +45,7 @@ class Remediations:
         self._lock = threading.Lock()
         self._running: dict[str, threading.Thread | None] = {}
 
-    def begin(self, go: Go, breach: Breach, *, policy: Policy) -> Begun | Vetoed:
+    def begin(self, go: Go) -> Begun | Vetoed:
         """Write the intent, if the guards still allow it on the newest ledger, and carry it out.
 
         A policy on trial asks the API server without consequences, and is always vetoed. A report is over at once.
@@ -53,11 +53,11 @@ class Remediations:
         Raises KubernetesError, JournalError, NotLeader; where whether the intent landed is not known, ``adopt``
         finds it later.
         """
-        means = self._means
+        means, policy, breach = self._means, go.policy, go.breach
         if policy.dry_run:
-            return Vetoed(rehearsed(go, policy, means.removal), go.workload.ref)
+            return Vetoed(rehearsed(go, means.removal), go.workload.ref)
         now = means.clock()
-        record = intend(go, breach, policy=policy, epoch=means.journal.current().epoch, now=now)
+        record = intend(go, epoch=means.journal.current().epoch, now=now)
         if policy.action is Action.NOTIFY:
             record = replace(record, outcome=Outcome.NOTIFIED, settled_at=now, detail=breach.sentence)
 

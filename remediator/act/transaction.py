@@ -20,7 +20,6 @@ from remediator.cluster.pods import Pods
 from remediator.cluster.removal import Answer, Removal, Taken
 from remediator.cluster.watch import PodWatch
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
-from remediator.model.measures import Breach
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Baseline, Ledger, Remediation, Terms
 from remediator.model.vocabulary import EVICTION_IN_PROGRESS, Outcome, Reason
@@ -82,16 +81,16 @@ class Means:
     late: float
 
 
-def intend(go: Go, breach: Breach, *, policy: Policy, epoch: int, now: float) -> Remediation:
+def intend(go: Go, *, epoch: int, now: float) -> Remediation:
     """The record of what shall be done."""
     return Remediation(
         id=secrets.token_hex(6),
         epoch=epoch,
         workload=go.workload.ref,
-        breach=breach,
-        action=policy.action,
+        breach=go.breach,
+        action=go.policy.action,
         baseline=_baseline(go, now),
-        terms=Terms(policy.ready_timeout, policy.grace_period),
+        terms=Terms(go.policy.ready_timeout, go.policy.grace_period),
         intended_at=now,
     )
 

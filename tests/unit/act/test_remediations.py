@@ -50,7 +50,7 @@ class World:
 
 def go() -> Go:
     """No guard objects."""
-    return Go(make.pod(), Around(make.workload(), Node("node-1"), (), make.NOW))
+    return Go(make.breach(), make.pod(), Around(make.workload(), Node("node-1"), (), make.NOW), make.policy())
 
 
 def remediations(world: World, cluster: Cluster) -> Remediations:
@@ -80,7 +80,7 @@ def remediations(world: World, cluster: Cluster) -> Remediations:
 
 def begin(supervisor: Remediations) -> Remediation:
     """A record that has begun."""
-    begun = supervisor.begin(go(), make.breach(), policy=make.policy())
+    begun = supervisor.begin(go())
     assert isinstance(begun, Begun)
     return begun.record
 
