@@ -171,6 +171,9 @@ class Cycle:
         coverage = self._coverage(queries.coverage, at)
         named = self._prometheus.vector(queries.nominate, at=at)
         candidates = {_candidate(policy, labels, queries.nominate) for labels, _ in named}
+        if queries.pod_limits and self._count(queries.pod_limits, at):
+            named = self._prometheus.vector(queries.nominate_pods, at=at)
+            candidates |= {_candidate(policy, labels, queries.nominate_pods) for labels, _ in named}
         ordered = tuple(sorted(candidates, key=lambda one: (one.namespace, one.pod)))
         pods = self._count(queries.pods, at) if len(ordered) > WORKLOADS else 0
         return Measured(Evaluation.OK, series, coverage, ordered, pods)

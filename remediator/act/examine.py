@@ -13,9 +13,9 @@ from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.decide import about_pod, about_workload, concerning, policy_and_journal
-from remediator.detect.judge import judge
+from remediator.detect.judge import judge, weighs_the_pod
 from remediator.detect.prometheus import Prometheus
-from remediator.detect.promql import samples_query
+from remediator.detect.promql import own_samples_query, samples_query
 from remediator.detect.scope import Scope
 from remediator.model.measures import Breach, Series, Veto
 from remediator.model.nodes import Node
@@ -113,10 +113,12 @@ class Examination:
         for first in range(0, len(names), BATCH):
             batch = names[first : first + BATCH]
             query = samples_query(policy, self._scope, namespace=namespace, pods=batch)
-            series = _by_pod(self._prometheus.matrix(query, at=at))
-            for name in batch:
-                pod = self._pods.read(namespace, name) if listed is None else listed.get(name)
-                found[name] = self._judged(policy, pod, name=name, series=series.get(name, ()), at=at)
+            series = self._prometheus.matrix(query, at=at)
+            read = self._pods.read
+            pods = {name: read(namespace, name) if listed is None else listed.get(name) for name in batch}
+            by_pod = _by_pod([*series, *self._own_series(policy, [pod for pod in pods.values() if pod], at=at)])
+            for name, pod in pods.items():
+                found[name] = self._judged(policy, pod, series=by_pod.get(name, ()), at=at)
         return found
 
     def guarded(
@@ -157,8 +159,8 @@ class Examination:
             pod, world = self._pods.read(breach.namespace, breach.pod), None
         at = int(self._clock())
         query = samples_query(policy, self._scope, namespace=breach.namespace, pods=[breach.pod])
-        series = self._prometheus.matrix(query, at=at)
-        verdict = self._judged(policy, pod, name=breach.pod, series=series, at=at).verdict
+        series = [*self._prometheus.matrix(query, at=at), *self._own_series(policy, [pod] if pod else [], at=at)]
+        verdict = self._judged(policy, pod, series=series, at=at).verdict
         if isinstance(verdict, Veto):
             return Vetoed((verdict,))
         if pod is None or pod.uid != breach.uid:
@@ -221,12 +223,25 @@ class Examination:
             return values.get(container)
         return sum(values.values()) if values else None
 
-    def _judged(self, policy: Policy, pod: LivePod | None, *, name: str, series: Sequence[Series], at: int) -> Judged:
+    def _own_series(self, policy: Policy, pods: Sequence[LivePod], *, at: int) -> list[Series]:
+        """The samples of the own cgroups of those pods, all of one namespace, that have a limit of their own."""
+        names = [pod.name for pod in pods if weighs_the_pod(policy, pod)]
+        if not names:
+            return []
+        return self._prometheus.matrix(
+            own_samples_query(policy, self._scope, namespace=pods[0].namespace, pods=names), at=at
+        )
+
+    def _judged(self, policy: Policy, pod: LivePod | None, *, series: Sequence[Series], at: int) -> Judged:
         if pod is None:
             return Judged(None, Veto(Reason.GONE, "there is no pod of that name any more"))
         # The record keeps the question about this pod alone: a batch of a hundred names would fill the journal.
-        query = samples_query(policy, self._scope, namespace=pod.namespace, pods=[name])
-        return Judged(pod, judge(series, pod=pod, policy=policy, scope=self._scope, now=at, query=query))
+        query, own_query = (
+            ask(policy, self._scope, namespace=pod.namespace, pods=[pod.name])
+            for ask in (samples_query, own_samples_query)
+        )
+        verdict = judge(series, pod=pod, policy=policy, scope=self._scope, now=at, query=query, own_query=own_query)
+        return Judged(pod, verdict)
 
 
 def _by_pod(series: Sequence[Series]) -> Mapping[str, list[Series]]:

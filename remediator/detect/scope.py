@@ -11,6 +11,16 @@ import re2
 
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST = "remediator_last"
+_MATCHER = re.compile(
+    r"""(?:[\s,]|\#[^\n]*)*                                                # what stands between two of them
+    (?P<matcher>(?P<label>\w+|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*
+    (?:=~|!~|!=|=)\s*
+    (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`))""",
+    re.VERBOSE | re.DOTALL,
+)
+_OF_CONTAINERS = frozenset({"container", "image", "name", "id"})
+_OF_PODS = ('container=""', 'image=""', 'pod!=""')
+"""What the series of a pod's own cgroup have and have not."""
 _ILLEGAL = "illegal regex for "
 
 DEFAULT_SELECTOR = 'container!="",container!="POD",image!=""'
@@ -28,6 +38,16 @@ class Scope:
     selector: str = DEFAULT_SELECTOR
     matchers: str = ""
     limits_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pod_selector(self) -> str:
+        """The matchers of the series of pods' own cgroups: of the same scrape, but of no container."""
+        kept = [
+            one["matcher"]
+            for one in _MATCHER.finditer(self.selector)
+            if one["label"].strip("\"'") not in _OF_CONTAINERS
+        ]
+        return ",".join([*_OF_PODS, *kept])
 
     @property
     def range_margin(self) -> int:

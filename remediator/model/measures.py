@@ -29,10 +29,11 @@ class Series:
 class Breach:
     """A live pod that is over its threshold, with everything that "why did it take my pod" asks for.
 
-    ``value`` is the newest value in bytes; ``threshold`` the bytes above which the pod is over (for a share:
-    that share of ``limit``); ``limit`` the bytes in force, None for a sum over containers without limits;
-    ``share`` is value / limit. ``container`` is empty where the sum over all containers counts. It was over since
-    ``over_since`` at least: the start of the window that was judged.
+    ``value`` is the newest value in bytes; ``threshold`` the bytes above which the pod is over (for a share: that share
+    of the limit or request in force); ``limit`` the bytes at which the kernel kills, None where nothing is limited;
+    ``share`` is value / limit. ``container`` is empty where the sum over all containers counts, or the pod as a whole.
+    It was over since ``over_since`` at least: the start of the window that was judged. ``growth`` is how much it gained
+    over that window, in bytes a second; 0.0 where it gained nothing.
     """
 
     policy: str
@@ -49,6 +50,7 @@ class Breach:
     query: str
     sample_time: float
     over_since: float
+    growth: float = 0.0
 
     @property
     def share(self) -> float | None:
@@ -56,11 +58,17 @@ class Breach:
         return self.value / self.limit if self.limit else None
 
     @property
+    def where(self) -> str:
+        """What is over, for people: a share without a container's name is that of the pod's own limit."""
+        if self.container:
+            return f"container {self.container}"
+        return "the pod as a whole" if "%" in self.threshold_text else "the sum of its containers"
+
+    @property
     def sentence(self) -> str:
         """What is over what, for people."""
-        where = f"container {self.container}" if self.container else "the sum of its containers"
         share = "" if self.share is None else f", {self.share:.0%} of {self.limit}"
-        return f"{where} uses {self.value:.0f} bytes{share}; {self.threshold_text} is {self.threshold:.0f}"
+        return f"{self.where} uses {self.value:.0f} bytes{share}; {self.threshold_text} is {self.threshold:.0f}"
 
     @property
     def urgency(self) -> tuple[float, float]:

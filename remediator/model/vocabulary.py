@@ -96,6 +96,14 @@ class Gate(StrEnum):
     JOURNAL = "journal"
 
 
+class Signal(StrEnum):
+    """Which of a container's numbers is measured: the kubelet's cAdvisor has them all."""
+
+    WORKING_SET = "working_set"
+    RSS = "rss"
+    USAGE = "usage"
+
+
 class Unit(StrEnum):
     """What a value and its threshold are counted in."""
 

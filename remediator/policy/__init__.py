@@ -11,7 +11,7 @@ from remediator.policy.loader import load, parse
 from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, PolicyFile, Safety, WorkloadMatch
 from remediator.policy.reach import never_reached
 from remediator.policy.schema import json_schema
-from remediator.policy.thresholds import Quantity, ShareOfLimit, Threshold
+from remediator.policy.thresholds import Quantity, ShareOfLimit, ShareOfRequest, Threshold
 from remediator.policy.watch import PolicyWatch
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Quantity",
     "Safety",
     "ShareOfLimit",
+    "ShareOfRequest",
     "Threshold",
     "WorkloadMatch",
     "json_schema",

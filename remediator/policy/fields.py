@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from remediator.model.selectors import LabelSelector
-from remediator.model.vocabulary import Action
+from remediator.model.vocabulary import Action, Signal
 from remediator.policy import written
 from remediator.policy.cron import EXAMPLE, LONGEST
 from remediator.policy.durations import DAY, HOUR, MAX_SECONDS
@@ -28,7 +28,7 @@ SENTENCE = "remediator_sentence"
 _DURATION = {"type": "string", "pattern": r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "minLength": 2}
 _WHOLE_PERCENT = "^(100|[1-9][0-9]?)%$"
 _FIVE_FIELDS = r"^\s*([^\s@=?]+\s+){4}[^\s@=?]+\s*$"
-_THRESHOLD = r"^\s*\+?[0-9.]+\s*([KMGTPE]i|[kMGTPE]|%\s*of\s+limit)\s*$"
+_THRESHOLD = r"^\s*\+?[0-9.]+\s*([KMGTPE]i|[kMGTPE]|%\s*of\s+(limit|request))\s*$"
 
 
 def _ours(read: Callable[[object], Any]) -> Callable[[object], Any]:
@@ -74,11 +74,11 @@ Workload = Annotated[
     WorkloadMatch, _read(written.workload), WithJsonSchema({"type": "string", "pattern": "^[A-Z][A-Za-z0-9]*/.+$"})
 ]
 Selector = Annotated[LabelSelector, _read(written.selector), WithJsonSchema({"type": "string", "minLength": 1})]
-Signal = Annotated[str, _read(written.signal), WithJsonSchema({"const": "working_set"})]
+Measured = Annotated[Signal, _read(written.signal), WithJsonSchema({"enum": [signal.value for signal in Signal]})]
 MemoryThreshold = Annotated[
     Threshold,
     _read(parse_threshold),
-    WithJsonSchema({"type": "string", "pattern": _THRESHOLD, "examples": ["20Gi", "90% of limit"]}),
+    WithJsonSchema({"type": "string", "pattern": _THRESHOLD, "examples": ["20Gi", "90% of limit", "150% of request"]}),
 ]
 WhatIsDone = Annotated[
     Action,
@@ -179,7 +179,7 @@ class PolicyFields(DefaultFields):
 
     name: Name | None = None
     match: MatchFields | None = None
-    signal: Signal | None = None
+    signal: Measured | None = None
 
 
 class NamespaceFields(Fields):

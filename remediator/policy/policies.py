@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from remediator.model.selectors import LabelSelector
-from remediator.model.vocabulary import Action
+from remediator.model.vocabulary import Action, Signal
 from remediator.policy.cron import Cron
 from remediator.policy.durations import format_duration
 from remediator.policy.patterns import Pattern, any_matches, compiled
@@ -161,6 +161,7 @@ class Policy:
     dry_run: bool
     enabled: bool
     line: int = field(compare=False)
+    signal: Signal = Signal.WORKING_SET
 
     @property
     def when(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from remediator.model.vocabulary import Action
+from remediator.model.vocabulary import Action, Signal
 from remediator.policy.cron import Cron
 from remediator.policy.durations import HOUR, format_duration
 from remediator.policy.fields import DefaultFields, MatchFields, PolicyFields, SafetyFields
@@ -124,6 +124,7 @@ def policy(written: Written, *, sample_interval: int) -> Policy:
         dry_run=written.either("dry_run", False),  # noqa: FBT003
         enabled=written.either("enabled", True),  # noqa: FBT003
         line=written.policy.node.place.line,
+        signal=written.policy.fields.signal or Signal.WORKING_SET,
     )
 
 

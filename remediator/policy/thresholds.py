@@ -1,4 +1,4 @@
-"""What a pod is measured against: bytes, or a share of the memory limit in force."""
+"""What a pod is measured against: bytes, or a share of the memory limit or request in force."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from remediator.policy.quantities import parse_bytes, parse_quantity, suggestion
-from remediator.policy.unsupported import PLAIN_NUMBER, SHARE_OF_REQUEST, not_yet
+from remediator.policy.unsupported import PLAIN_NUMBER, not_yet
 from remediator.policy.words import describe, quote
 
 FULL = 100
-"""Percent; no container gets beyond its limit alive."""
+"""Percent; no container gets beyond its limit alive, and any may use more than it has requested."""
 
 _SHARE = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%\s*of\s+(?P<base>limit|request)")
 _PERCENT = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%.*", re.DOTALL)
@@ -48,11 +48,28 @@ class ShareOfLimit:
         return self.text
 
 
-Threshold = Quantity | ShareOfLimit
+@dataclass(frozen=True, slots=True)
+class ShareOfRequest:
+    """Over when a container uses more than ``percent`` of the request in force; above 0, and above 100 as well."""
+
+    percent: Fraction
+    text: str
+
+    @property
+    def ratio(self) -> Fraction:
+        """The share as a number, 1 for the whole request."""
+        return self.percent / FULL
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Share = ShareOfLimit | ShareOfRequest
+Threshold = Quantity | Share
 
 
 def parse_threshold(value: object) -> Threshold:
-    """Read a threshold as it stands in the file: ``20Gi`` or ``90% of limit``.
+    """Read a threshold as it stands in the file: ``20Gi``, ``90% of limit`` or ``150% of request``.
 
     Raises ValueError with one sentence for a person.
     """
@@ -68,23 +85,26 @@ def parse_threshold(value: object) -> Threshold:
         return _share(share, text)
     if percent := _PERCENT.fullmatch(text):
         fault = "does not say of what" if text.endswith("%") else "is not a share that we know"
-        message = f"{quote(value)} {fault}; write {percent['percent']}% of limit"
+        above = Fraction(percent["percent"]) > FULL and "lim" not in text.lower()
+        of_request = "req" in text.lower() or above
+        message = f"{quote(value)} {fault}; write {percent['percent']}% of {'request' if of_request else 'limit'}"
         raise ValueError(message)
     return _quantity(value)
 
 
-def _share(matched: re.Match[str], text: str) -> ShareOfLimit:
-    if matched["base"] != "limit":
-        message = f"{quote(text)}: {not_yet(SHARE_OF_REQUEST)}; write {matched['percent']}% of limit or 20Gi"
-        raise ValueError(message)
+def _share(matched: re.Match[str], text: str) -> Share:
     percent = Fraction(matched["percent"])
-    if percent > FULL:
+    of_limit = matched["base"] == "limit"
+    if percent > FULL and of_limit:
         message = f"{quote(text)} is never reached: the kernel kills at 100%; write such as 90% of limit"
         raise ValueError(message)
     if percent == 0:
-        message = f"{quote(text)} is true of every pod; write such as 90% of limit"
+        message = (
+            f"{quote(text)} is true of every pod; write such as {'90% of limit' if of_limit else '150% of request'}"
+        )
         raise ValueError(message)
-    return ShareOfLimit(percent, f"{matched['percent']}% of limit")
+    written = f"{matched['percent']}% of {matched['base']}"
+    return ShareOfLimit(percent, written) if of_limit else ShareOfRequest(percent, written)
 
 
 def _quantity(text: str) -> Quantity:

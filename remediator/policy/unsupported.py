@@ -14,9 +14,7 @@ from remediator.model.vocabulary import Action
 POLICY_FIELDS = frozenset({"before", "emergency", "fallback", "forecast", "windows"})
 SAFETY_FIELDS = frozenset({"holdWhen"})
 ACTIONS = frozenset({Action.SURGE})
-SIGNALS = frozenset({"rss", "usage"})
 QUERY = "a query of one's own as signal"
-SHARE_OF_REQUEST = "a share of the request as threshold"
 PLAIN_NUMBER = "a plain number as threshold"
 
 FIELDS: Mapping[str, frozenset[str]] = {"defaults": POLICY_FIELDS, "policies": POLICY_FIELDS, "safety": SAFETY_FIELDS}

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable
 
 from remediator.model.selectors import LabelSelector
-from remediator.model.vocabulary import Action
+from remediator.model.vocabulary import Action, Signal
 from remediator.policy.cron import EXAMPLE, Cron, zone
 from remediator.policy.durations import format_duration, parse_duration
 from remediator.policy.patterns import Pattern
 from remediator.policy.policies import CountOrPercent, WorkloadMatch
 from remediator.policy.thresholds import FULL
-from remediator.policy.unsupported import ACTIONS, QUERY, SIGNALS, not_yet
+from remediator.policy.unsupported import ACTIONS, QUERY, not_yet
 from remediator.policy.words import describe, nearest, one_of, quote
 
 NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -169,17 +169,13 @@ def selector(value: object) -> LabelSelector:
     return LabelSelector.parse(written)
 
 
-def signal(value: object) -> str:
-    """Read which number is measured: only the working set in this version."""
-    if value == "working_set":
-        return "working_set"
-    if isinstance(value, dict):
-        what = not_yet(QUERY)
-    elif isinstance(value, str) and value in SIGNALS:
-        what = not_yet(f"the signal {value}")
-    else:
-        what = f"{describe(value)} is not a signal"
-    message = f"{what}; write working_set, or remove the line"
+def signal(value: object) -> Signal:
+    """Read which of a container's numbers is measured."""
+    if isinstance(value, str) and value in {str(signal) for signal in Signal}:
+        return Signal(value)
+    guess = nearest(str(value).strip().lower().replace("-", "_"), Signal) if isinstance(value, str) else None
+    what = not_yet(QUERY) if isinstance(value, dict) else f"{describe(value)} is not a signal"
+    message = f"{what}; write {guess or one_of(Signal)}"
     raise ValueError(message)
 
 

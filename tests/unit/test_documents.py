@@ -236,7 +236,7 @@ def test_the_sections_of_the_file_are_described() -> None:
 def test_what_is_refused_by_name_is_listed() -> None:
     """The list of what is not built is the code's own."""
     refused = document("policy.md").partition("## Refused by name")[2].partition("\n## ")[0]
-    words = {*unsupported.POLICY_FIELDS, *unsupported.SAFETY_FIELDS, *unsupported.ACTIONS, *unsupported.SIGNALS}
+    words = {*unsupported.POLICY_FIELDS, *unsupported.SAFETY_FIELDS, *unsupported.ACTIONS}
     listed = {word for word in re.findall(r"`([a-zA-Z]+)`", refused) if word not in {"defaults", "safety"}}
     assert listed - {"action", "signal", "threshold"} == {str(word) for word in words}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import promql_parser
 import pytest
@@ -11,12 +11,21 @@ import re2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remediator.detect.promql import METRIC, compile_queries, matchers_of_policy, quoted, samples_query
-from remediator.detect.scope import DEFAULT_SELECTOR, Scope
+from remediator.detect.promql import (
+    METRICS,
+    compile_queries,
+    matchers_of_policy,
+    own_samples_query,
+    quoted,
+    samples_query,
+)
+from remediator.detect.scope import DEFAULT_SELECTOR, Scope, misread
+from remediator.model.vocabulary import Signal
 from remediator.policy import Match, Policy
 from remediator.policy.patterns import Pattern
 from tests.unit.make import SCOPE, policy, safety
 
+METRIC = "container_memory_working_set_bytes"
 S = 'container!="",container!="POD",image!="",namespace!~"(?:kube-system)"'
 EXPORTED = {"namespace": "exported_namespace", "pod": "exported_pod", "container": "exported_container"}
 
@@ -39,10 +48,61 @@ def test_a_share_is_compared_with_the_limits_of_kube_state_metrics() -> None:
         f"(min_over_time(container_memory_working_set_bytes{{{S}}}[120s])) / on (namespace,pod,container) "
         "min by (namespace,pod,container) (("
         'kube_pod_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"} or '
-        'kube_pod_init_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"} or '
-        f"container_spec_memory_limit_bytes{{{S}}}"
-        ") > 0 < 2^60) > 0.925"
+        'kube_pod_init_container_resource_limits{resource="memory",namespace!~"(?:kube-system)"}) > 0 < 2^60 or '
+        f"container_spec_memory_limit_bytes{{{S}}} > 0 < 2^60) > 0.925"
     )
+
+
+def test_a_share_of_the_request_is_compared_with_requests_of_kube_state_metrics() -> None:
+    """Requests join by name as limits do; cAdvisor has none, and a pod's own limit has nothing to do with it."""
+    queries = compile_queries(policy("250% of request"), safety(), SCOPE)
+    assert queries.nominate == (
+        "max by (namespace,pod,container) "
+        f"(min_over_time(container_memory_working_set_bytes{{{S}}}[120s])) / on (namespace,pod,container) "
+        "min by (namespace,pod,container) (("
+        'kube_pod_container_resource_requests{resource="memory",namespace!~"(?:kube-system)"} or '
+        'kube_pod_init_container_resource_requests{resource="memory",namespace!~"(?:kube-system)"}) > 0 < 2^60) > 2.5'
+    )
+    assert (queries.nominate_pods, queries.pod_limits) == ("", "")
+
+
+def test_pods_with_a_limit_of_their_own_are_compared_as_a_whole() -> None:
+    """The pod's own cgroup over its lowest limit, but not where that is the sum of its running containers' limits."""
+    kube, own = 'namespace!~"(?:kube-system)"', 'container="",image="",pod!="",namespace!~"(?:kube-system)"'
+    memory = f'resource="memory",{kube}'
+    queries = compile_queries(policy("90% of limit"), safety(), SCOPE)
+    assert queries.pod_limits == f"count(kube_pod_resource_limit{{{memory}}})"
+    assert queries.nominate_pods == (
+        f"max by (namespace,pod) (min_over_time(container_memory_working_set_bytes{{{own}}}[120s])) "
+        "/ on (namespace,pod) ("
+        f"min by (namespace,pod) (kube_pod_resource_limit{{{memory}}} > 0 < 2^60 or "
+        f"container_spec_memory_limit_bytes{{{own}}} > 0 < 2^60) "
+        "unless on (namespace,pod) ("
+        f"max by (namespace,pod) (kube_pod_resource_limit{{{memory}}} > 0 < 2^60) == on (namespace,pod) "
+        "sum by (namespace,pod) (max by (namespace,pod,container) ("
+        f"(kube_pod_container_resource_limits{{{memory}}} or kube_pod_init_container_resource_limits{{{memory}}} "
+        f"and on (namespace,pod,container) kube_pod_init_container_status_running{{{kube}}} == 1))))) > 0.9"
+    )
+
+
+@pytest.mark.parametrize("other", [policy("20Gi"), policy("90% of limit", match=Match(containers=("app",)))])
+def test_pods_are_not_weighed_by_other_thresholds_nor_for_some_of_their_containers(other: Policy) -> None:
+    """A quantity is the sum already, and what a policy says of one container is not said of the pod."""
+    queries = compile_queries(other, safety(), SCOPE)
+    assert (queries.nominate_pods, queries.pod_limits) == ("", "")
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+@pytest.mark.parametrize("threshold", ["20Gi", "90% of limit", "150% of request"])
+def test_every_question_is_about_the_signal_of_the_policy(signal: Signal, threshold: str) -> None:
+    """No query mixes two of the three numbers."""
+    by = policy(threshold, signal=signal)
+    queries = compile_queries(by, safety(), SCOPE)
+    samples = [ask(by, SCOPE, namespace="shop", pods=["a"]) for ask in (samples_query, own_samples_query)]
+    named = [one for one in astuple(queries) if one and one != queries.pod_limits]
+    for query in [*named, *samples]:
+        measured = {name for name, _, _ in selectors(query)} & set(METRICS.values())
+        assert measured == {METRICS[signal]}
 
 
 @pytest.mark.parametrize(("threshold", "over"), [("20Gi", "21474836480"), ("92.5% of limit", "0.925")])
@@ -115,15 +175,24 @@ def test_the_labels_of_limits_are_renamed_and_matched_under_their_own_names() ->
     queries = compile_queries(policy("90% of limit", match=match), safety(), scope)
     theirs = 'exported_namespace=~"(?:shop)",exported_namespace!~"(?:kube-system)",exported_pod=~"(?:web-.*)"'
     limits = (
-        "min by (namespace,pod,container) ((label_replace(label_replace(label_replace("
+        "min by (namespace,pod,container) (label_replace(label_replace(label_replace("
+        "min by (exported_namespace,exported_pod,exported_container) (("
         f'kube_pod_container_resource_limits{{resource="memory",{theirs}}} or '
-        f'kube_pod_init_container_resource_limits{{resource="memory",{theirs}}}, '
+        f'kube_pod_init_container_resource_limits{{resource="memory",{theirs}}}) > 0 < 2^60), '
         '"namespace", "$1", "exported_namespace", "(.*)"), "pod", "$1", "exported_pod", "(.*)"), '
         '"container", "$1", "exported_container", "(.*)") or container_spec_memory_limit_bytes{'
     )
     assert limits in queries.nominate
-    assert f'label_replace(kube_pod_status_phase{{phase="Running",{theirs}}} == 1, "namespace"' in queries.coverage
+    running = (
+        "count by (namespace,pod) (label_replace(label_replace(max by (exported_namespace,exported_pod) "
+        f'(kube_pod_status_phase{{phase="Running",{theirs}}} == 1), "namespace", "$1", "exported_namespace", "(.*)"), '
+        '"pod", "$1", "exported_pod", "(.*)"))'
+    )
+    assert queries.coverage.count(running) == 2
     assert "exported" not in queries.fresh + queries.present
+    for name in ("kube_pod_resource_limit", "kube_pod_container_resource_limits"):
+        assert f'{name}{{resource="memory",{theirs}}}' in queries.nominate_pods
+    assert "and on (exported_namespace,exported_pod,exported_container) kube_pod_init" in queries.nominate_pods
 
 
 @pytest.mark.parametrize("same", [{}, {"pod": "pod"}, {"namespace": "namespace", "container": "container"}])
@@ -133,11 +202,21 @@ def test_a_label_that_is_called_the_same_is_not_replaced(same: dict[str, str]) -
     assert compile_queries(policy("90% of limit"), safety(), replace(SCOPE, limits_labels=same)) == plain
 
 
+def test_only_the_labels_that_differ_are_replaced() -> None:
+    """Folded by those that the series have, so that nothing is there twice after the others are overwritten."""
+    queries = compile_queries(
+        policy("150% of request"), safety(), replace(SCOPE, limits_labels={"pod": "exported_pod"})
+    )
+    assert "min by (namespace,exported_pod,container) (" in queries.nominate
+    assert queries.nominate.count("label_replace(") == 1
+
+
 @pytest.mark.parametrize("selector", ["", " , ", 'job="kubelet"', 'job="kubelet",', ',job="kubelet"'])
 def test_commas_of_the_settings_don_t_matter(selector: str) -> None:
     """An empty selector, and one that begins or ends with a comma, still make a query."""
     queries = compile_queries(policy("90% of limit"), safety(), Scope(sample_interval=30, selector=selector))
-    for query in (queries.nominate, queries.fresh, queries.pods, queries.present, queries.coverage):
+    own = own_samples_query(policy(), Scope(sample_interval=30, selector=selector), namespace="shop", pods=["p"])
+    for query in filter(None, [*astuple(queries), own]):
         promql_parser.parse(query)
         assert ",," not in query
         assert "{," not in query
@@ -168,6 +247,8 @@ def test_only_ranges_of_stored_samples_decide() -> None:
         measured = [one for one in selectors(query) if one[0] == METRIC]
         assert [one[2] for one in measured] == [120]
         assert ":" not in query.replace("(?:", "")
+    of_pods = compile_queries(policy("90% of limit"), safety(), SCOPE).nominate_pods
+    assert [one[2] for one in selectors(of_pods) if one[0] == METRIC] == [120]
 
 
 # Escaping
@@ -217,6 +298,7 @@ NASTY = [
     "=", "=~", "!", "#", " or ", "\n", "\r", "\t", "\0", "\x7f", "\u2028", "\x85", "é", "😀", "%", "$1", "\\Q", "\\E",
     "a", "b", "web", "-", "0", " ",
 ]  # fmt: skip
+OWN = (("container", "=", ""), ("image", "=", ""), ("pod", "!=", ""))
 names = st.one_of(st.lists(st.sampled_from(NASTY), max_size=8).map("".join), st.text(max_size=20))
 
 
@@ -232,6 +314,8 @@ def test_no_name_changes_what_is_asked(namespace: str, pods: list[str]) -> None:
     """Whatever a label in Prometheus holds, it is one selector, whose expression matches those names and no others."""
     [selector] = selectors(samples_query(policy(), SCOPE, namespace=namespace, pods=pods))
     pattern = selector[1][-1][2]
+    [own] = selectors(own_samples_query(policy(), SCOPE, namespace=namespace, pods=pods))
+    assert own[1] == (*OWN, ("namespace", "=", namespace), ("pod", "=~", pattern))
     assert selector == expected(namespace, pattern)
     anchored = re2.compile(f"^(?s:{pattern})$")
     assert all(anchored.search(pod) for pod in pods)
@@ -276,9 +360,8 @@ def test_no_expression_changes_what_is_asked(
     namespaces: list[str], pods: list[str], containers: list[str], excluded: list[str]
 ) -> None:
     """Whatever expressions a policy has, each query holds its own selectors only, with them as they were written."""
-    queries = compile_queries(
-        narrowed(namespaces, pods, containers, excluded), safety(excluded_namespaces=tuple(excluded)), SCOPE
-    )
+    given, keep = narrowed(namespaces, pods, containers, excluded), safety(excluded_namespaces=tuple(excluded))
+    queries = compile_queries(given, keep, SCOPE)
     where = (
         ("namespace", "=~", alternatives(namespaces)),
         ("namespace", "!~", alternatives(excluded)),
@@ -298,6 +381,18 @@ def test_no_expression_changes_what_is_asked(
         ("kube_pod_init_container_resource_limits", memory, 0),
         ("container_spec_memory_limit_bytes", measured, 0),
     ]
+    own = (*OWN, *where)
+    of_pod = compile_queries(replace(given, match=replace(given.match, containers=())), keep, SCOPE)
+    assert selectors(of_pod.nominate_pods) == [
+        (METRIC, own, 120),
+        ("kube_pod_resource_limit", memory, 0),
+        ("container_spec_memory_limit_bytes", own, 0),
+        ("kube_pod_resource_limit", memory, 0),
+        ("kube_pod_container_resource_limits", memory, 0),
+        ("kube_pod_init_container_resource_limits", memory, 0),
+        ("kube_pod_init_container_status_running", where, 0),
+    ]
+    assert selectors(of_pod.pod_limits) == [("kube_pod_resource_limit", memory, 0)]
     assert selectors(queries.fresh) == [(METRIC, measured, 75)]
     assert selectors(queries.present) == [(METRIC, measured, 0)]
     phases = ("kube_pod_status_phase", running, 0)
@@ -331,3 +426,48 @@ def test_a_renamed_label_is_matched_nowhere_under_our_name(theirs: str) -> None:
         of_state_metrics = (metric or "").startswith("kube_")
         assert ("pod" in asked) != of_state_metrics
         assert (theirs in asked) == of_state_metrics
+
+
+# The selector of pods
+
+MATCHERS = st.tuples(
+    st.sampled_from(["container", "image", "name", "id", "job", "metrics_path", "namespace", "node"]),
+    st.sampled_from(["=", "!=", "=~", "!~"]),
+    st.text(alphabet="ab|.*\"\\'`{},=#\n ", max_size=5).filter(is_expression),
+)
+BETWEEN = st.sampled_from([",", " , ", ",\n"])
+
+
+@given(several=st.lists(MATCHERS, max_size=4), between=BETWEEN)
+def test_the_selector_of_pods_keeps_what_is_not_about_containers(
+    several: list[tuple[str, str, str]], between: str
+) -> None:
+    """Whatever the selector of containers is, its matchers of the scrape hold for pods too, word by word."""
+    written = between.join(f"{label}{operator}{quoted(value)}" for label, operator, value in several)
+    scope = Scope(sample_interval=30, selector=written)
+    [(_, found, _)] = selectors(f"x{{{scope.pod_selector}}}")
+    kept = tuple(one for one in several if one[0] not in {"container", "image", "name", "id"})
+    assert found == (*OWN, *kept)
+
+
+@pytest.mark.parametrize(
+    ("selector", "kept"),
+    [
+        ('container!="",container!="POD",image!=""', ""),
+        (
+            'job="kubelet",metrics_path="/metrics/cadvisor",container!=""',
+            ',job="kubelet",metrics_path="/metrics/cadvisor"',
+        ),
+        ("job=~'a,b|c\\'d',image!=``", ",job=~'a,b|c\\'d'"),
+        ("job=~`a|b`,id=~`.+`", ",job=~`a|b`"),
+        ('  ,job = "a" , ', ',job = "a"'),
+        ('job="a", # the kubelets, id="b"\nimage!=""', ',job="a"'),
+        ("", ""),
+    ],
+)
+def test_the_selector_of_pods_in_examples(selector: str, kept: str) -> None:
+    """In each kind of quotes, with spaces and comments, and where nothing is left."""
+    scope = Scope(sample_interval=30, selector=selector)
+    assert misread(selector) == ""
+    assert scope.pod_selector == f'container="",image="",pod!=""{kept}'
+    assert misread(scope.pod_selector) == ""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from remediator.model.selectors import LabelSelector
-from remediator.model.vocabulary import Action
+from remediator.model.vocabulary import Action, Signal
 from remediator.policy import (
     Budget,
     CountOrPercent,
@@ -23,6 +23,7 @@ from remediator.policy import (
     Quantity,
     Safety,
     ShareOfLimit,
+    ShareOfRequest,
     WorkloadMatch,
     json_schema,
     load,
@@ -92,6 +93,7 @@ def test_the_defaults() -> None:
         "grace_period": None,
         "dry_run": False,
         "enabled": True,
+        "signal": Signal.WORKING_SET,
     }
     assert (policy.match.namespaces, policy.match.pods, policy.match.containers) == ((), (), ())
     assert policy.match.workload is None
@@ -262,6 +264,8 @@ def test_the_daemons_own_namespace_is_always_excluded() -> None:
         ("90%  of   limit", ShareOfLimit(Fraction(90), "90% of limit")),
         ("97.5 % of limit", ShareOfLimit(Fraction(195, 2), "97.5% of limit")),
         ("100% of limit", ShareOfLimit(Fraction(100), "100% of limit")),
+        ("50% of request", ShareOfRequest(Fraction(50), "50% of request")),
+        ("250.5 %  of request", ShareOfRequest(Fraction(501, 2), "250.5% of request")),
     ],
 )
 def test_thresholds(text: str, threshold: object) -> None:
@@ -274,6 +278,14 @@ def test_thresholds(text: str, threshold: object) -> None:
 def test_a_share_as_ratio() -> None:
     """A share of the limit can be multiplied with a limit without losing a byte."""
     assert ShareOfLimit(Fraction(195, 2), "97.5% of limit").ratio * 2000 == 1950
+    assert ShareOfRequest(Fraction(255), "255% of request").ratio * 2000 == 5100
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+def test_signals(signal: Signal) -> None:
+    """Each of the three numbers can be asked for by name; the working set is the one that is meant without a word."""
+    assert only(f"signal: {signal}").signal is signal
+    assert only("every: 1m").signal is Signal.WORKING_SET
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,17 @@ VALUES = {
         threshold("80% of limits"),
         "1:33: policies[0].threshold: '80% of limits' is not a share that we know; write 80% of limit",
     ),
+    "threshold of a share of nothing above all limits": Broken(
+        threshold("150%"), "1:33: policies[0].threshold: '150%' does not say of what; write 150% of request"
+    ),
+    "threshold of a share of requests": Broken(
+        threshold("80% of requests"),
+        "1:33: policies[0].threshold: '80% of requests' is not a share that we know; write 80% of request",
+    ),
+    "threshold of nothing of the request": Broken(
+        threshold("0% of request"),
+        "1:33: policies[0].threshold: '0% of request' is true of every pod; write such as 150% of request",
+    ),
     "threshold above the limit": Broken(
         threshold("100.1% of limit"),
         "1:33: policies[0].threshold: '100.1% of limit' is never reached: the kernel kills at 100%; "
@@ -499,8 +510,13 @@ VALUES = {
         policy("enabled: 1"), "4:14: policies[0].enabled: 1 is neither true nor false; write true or false"
     ),
     "signal that is none": Broken(
-        policy("signal: memory"),
-        "4:13: policies[0].signal: 'memory' is not a signal; write working_set, or remove the line",
+        policy("signal: memory"), "4:13: policies[0].signal: 'memory' is not a signal; write working_set, rss or usage"
+    ),
+    "signal in other letters": Broken(
+        policy("signal: Working-Set"), "4:13: policies[0].signal: 'Working-Set' is not a signal; write working_set"
+    ),
+    "signal that is a number": Broken(
+        policy("signal: 5"), "4:13: policies[0].signal: 5 is not a signal; write working_set, rss or usage"
     ),
     "expression that is none": Broken(
         policy("match: {pods: ['a', '(b']}"),
@@ -646,23 +662,10 @@ NOT_BUILT = {
         )
         for action in sorted(unsupported.ACTIONS)
     },
-    **{
-        f"signal {signal}": Broken(
-            policy(f"signal: {signal}"),
-            f"4:13: policies[0].signal: the signal {signal} is not supported by this version of remediator yet; "
-            "write working_set, or remove the line",
-        )
-        for signal in sorted(unsupported.SIGNALS)
-    },
     "query": Broken(
         policy("signal: {query: up, unit: none}"),
         "4:13: policies[0].signal: a query of one's own as signal is not supported by this version of remediator "
-        "yet; write working_set, or remove the line",
-    ),
-    "share of the request": Broken(
-        threshold("150% of request"),
-        "1:33: policies[0].threshold: '150% of request': a share of the request as threshold is not supported by "
-        "this version of remediator yet; write 150% of limit or 20Gi",
+        "yet; write working_set, rss or usage",
     ),
     **{
         f"plain number {number}": Broken(
