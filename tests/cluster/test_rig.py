@@ -82,6 +82,28 @@ def test_a_leak_ends_with_the_pod(cluster: Cluster, namespace: str) -> None:
     cluster.wait(lambda: len(working_set(cluster, namespace)) == 1, 15, "the old container's series has ended")
 
 
+@pytest.mark.parametrize("shape", ["rise", "burst"])
+def test_memory_can_rise_and_fall(cluster: Cluster, namespace: str, shape: str) -> None:
+    """A saw-tooth rises slowly and falls at once, a burst the other way round; neither leaves its bounds."""
+    swing = workloads.behaviour(swing="64Mi", swing_period=8, swing_shape=shape, noise="1Mi")
+    cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", annotations=swing))
+    cluster.ready_pods(namespace, 1)
+    series = f'container_memory_working_set_bytes{{namespace="{namespace}",container="app"}}[60s]'
+
+    def seen() -> tuple[float, float] | None:
+        """How often it has risen and fallen, once it has done both twice."""
+        falls, changes = (
+            sum(sample.value for sample in cluster.query(f"{function}({series})")) for function in ("resets", "changes")
+        )
+        return (changes - falls, falls) if min(changes - falls, falls) >= 2 else None
+
+    rises, falls = cluster.wait(seen, 60, "the memory has risen and fallen twice", every=0.5)
+    assert (rises > falls) == (shape == "rise")
+    (top,) = cluster.query(f"max_over_time({series})")
+    (bottom,) = cluster.query(f"min_over_time({series})")
+    assert 64 * MIB <= bottom.value < 96 * MIB < top.value <= 129 * MIB
+
+
 def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: str) -> None:
     """A container that restarts goes on in its pod with a new ID, a restart count and little memory."""
     cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="8Mi"))

@@ -8,7 +8,12 @@ again with those of its template.
 |---|---|
 | `memory` | bytes used (a quantity; 16Mi without it); `memory.CONTAINER` for one |
 | `leak` | bytes more (a quantity) each second since the container's start; `leak.CONTAINER` for one |
-| `memory-max` | the bytes at which a leak stops growing |
+| `swing` | bytes more (a quantity) at the top of a saw-tooth: it rises evenly, and falls back at once |
+| `swing-period` | whole seconds from one tooth to the next (30 without it) |
+| `swing-after` | whole seconds from the container's start to the first tooth (0 without it) |
+| `swing-shape` | `burst`: it rises at once instead, and falls ever slower, to a quarter of `swing` |
+| `noise` | bytes more at most (a quantity): each second another share of it, and always the same ones |
+| `memory-max` | the bytes that all of this does not exceed |
 | `ready-delay` | whole seconds from start to Ready (1 without it) |
 | `never-ready` | `true`: the pod turns and stays un-Ready (a node as well) |
 | `never-start` | `true`: the pod stays Pending, without containers |
