@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from demo.stage import ACCOUNT, NAMESPACE, Stage
+from demo.cast import NAMESPACE
+from demo.stage import ACCOUNT, Stage
 from demo.story import Replacement
 from tests.rig.audit import AuditEvent, taken
 

@@ -12,7 +12,8 @@ class Interrupts:
     def __init__(self) -> None:
         self.number: signal.Signals | None = None
         """The signal that came; None while none has."""
-        self._held = self._closed = False
+        self._held = 0
+        self._closed = False
 
     def install(self) -> None:
         """From now on; a SIGHUP that is ignored, as nohup has it, stays so."""
@@ -34,12 +35,20 @@ class Interrupts:
     @contextmanager
     def held(self) -> Iterator[None]:
         """For a step that must not be left half-way: a signal that comes in it counts at its end."""
-        self._held = True
+        self.hold()
         try:
             yield
         finally:
-            self._held = False
+            self.release()
         self.check()
+
+    def hold(self) -> None:
+        """Until `release` a signal that comes is only noted."""
+        self._held += 1
+
+    def release(self) -> None:
+        """The end of `hold`; `check` tells whether a signal has come meanwhile."""
+        self._held -= 1
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -10,8 +10,19 @@ import orjson
 
 from remediator.model.vocabulary import Outcome, Reason
 
-# Reasons that pass by themselves, because another pod of the workload has its turn.
-_PASSING = frozenset({Reason.IN_FLIGHT, Reason.COOLDOWN, Reason.CONCURRENCY, Reason.WORKLOAD_NOT_READY})
+# Reasons that pass by themselves, because another pod of the workload has its turn, or the samples are not whole yet.
+_PASSING = frozenset(
+    {
+        Reason.IN_FLIGHT,
+        Reason.COOLDOWN,
+        Reason.CONCURRENCY,
+        Reason.WORKLOAD_NOT_READY,
+        Reason.PREDECESSOR_UNAVAILABLE,
+        Reason.SAMPLE_GAP,
+        Reason.REPLACED_SINCE_SAMPLE,
+        Reason.TERMINATING,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -27,14 +38,17 @@ class LeftAlone:
 
     pod: str
     uid: str
+    """Empty where the samples were not found to be over: the daemon then tells of a name only."""
     reasons: tuple[str, ...]
     detail: str
-    value: float
-    """Bytes, when this was said first."""
+    value: float | None
+    """Bytes."""
+    at: float
+    """Unix seconds."""
 
     @property
     def passing(self) -> bool:
-        """Whether it only has to wait for its turn."""
+        """Whether it only has to wait."""
         return set(self.reasons) <= _PASSING
 
 
@@ -85,8 +99,8 @@ class Story:
         self._looked = False
         self.replacements: dict[str, Replacement] = {}
         """By the record's ID, in the order in which they were begun."""
-        self.left_alone: dict[str, LeftAlone] = {}
-        """By the pod's UID; what was said last."""
+        self._left: dict[str, LeftAlone] = {}
+        self._waits: dict[str, LeftAlone] = {}
         self._said: set[tuple[str, tuple[str, ...]]] = set()
 
     def read(self) -> list[Happening]:
@@ -97,6 +111,19 @@ class Story:
     def of(self, uid: str) -> Replacement | None:
         """The latest remediation of this pod."""
         return next((one for one in reversed(self.replacements.values()) if one.uid == uid), None)
+
+    def replaced_by(self, pod: str, uid: str) -> Replacement | None:
+        """The latest remediation that ended with this pod in the place of another one."""
+        found = (one for one in reversed(self.replacements.values()) if one.replacement == pod and one.uid != uid)
+        return next(found, None)
+
+    def left_alone(self, pod: str, uid: str) -> LeftAlone | None:
+        """What was said last of this pod, but for what passes by itself."""
+        return self._left.get(uid) or self._left.get(pod)
+
+    def waits(self, pod: str, uid: str) -> LeftAlone | None:
+        """What was said last of this pod and passes by itself; it may have passed."""
+        return self._waits.get(uid) or self._waits.get(pod)
 
     def _lines(self) -> list[dict[str, Any]]:
         """The complete lines that have come since the last call."""
@@ -137,13 +164,16 @@ class Story:
         return Looked(int(line["series"]))
 
     def _vetoed(self, line: Mapping[str, Any]) -> LeftAlone | None:
-        if "uid" not in line:
-            # Nominated by the query, and found not to be over.
-            return None
         reasons = tuple(line["reasons"])
-        one = LeftAlone(line["pod"], line["uid"], reasons, line["detail"], float(line["value"]))
-        self.left_alone[one.uid] = one
-        key = (one.uid, reasons)
+        if Reason.GONE in reasons:
+            # Its samples outlive it for a while.
+            return None
+        value = float(line["value"]) if "value" in line else None
+        at = datetime.fromisoformat(line["time"]).timestamp()
+        one = LeftAlone(line["pod"], line.get("uid", ""), reasons, line["detail"], value, at)
+        kept = self._waits if one.passing else self._left
+        kept[one.uid or one.pod] = one
+        key = (one.uid or one.pod, reasons)
         if key in self._said:
             return None
         self._said.add(key)

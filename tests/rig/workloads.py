@@ -11,7 +11,7 @@ again with those of its template.
 | `swing` | bytes more (a quantity) at the top of a saw-tooth: it rises evenly, and falls back at once |
 | `swing-period` | whole seconds from one tooth to the next (30 without it) |
 | `swing-after` | whole seconds from the container's start to the first tooth (0 without it) |
-| `swing-shape` | `burst`: it rises at once instead, and falls ever slower, to a quarter of `swing` |
+| `swing-shape` | `burst`: it rises at once instead, and falls evenly |
 | `noise` | bytes more at most (a quantity): each second another share of it, and always the same ones |
 | `memory-max` | the bytes that all of this does not exceed |
 | `ready-delay` | whole seconds from start to Ready (1 without it) |
