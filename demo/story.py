@@ -10,19 +10,19 @@ import orjson
 
 from remediator.model.vocabulary import Outcome, Reason
 
-# Reasons that pass by themselves, because another pod of the workload has its turn, or the samples are not whole yet.
-_PASSING = frozenset(
+# Other pods have their turn first.
+_TURN = frozenset(
     {
         Reason.IN_FLIGHT,
         Reason.COOLDOWN,
         Reason.CONCURRENCY,
         Reason.WORKLOAD_NOT_READY,
         Reason.PREDECESSOR_UNAVAILABLE,
-        Reason.SAMPLE_GAP,
-        Reason.REPLACED_SINCE_SAMPLE,
-        Reason.TERMINATING,
+        Reason.ROLLOUT_IN_PROGRESS,
     }
 )
+# The samples are not those of this very pod, or not yet.
+_DOUBT = frozenset({Reason.SAMPLE_GAP, Reason.REPLACED_SINCE_SAMPLE, Reason.TERMINATING, Reason.NOT_RUNNING})
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,14 @@ class LeftAlone:
     """Unix seconds."""
 
     @property
-    def passing(self) -> bool:
-        """Whether it only has to wait."""
-        return set(self.reasons) <= _PASSING
+    def waits(self) -> bool:
+        """Whether it only has to wait for its turn."""
+        return set(self.reasons) <= _TURN
+
+    @property
+    def passes(self) -> bool:
+        """Whether the reasons pass by themselves."""
+        return set(self.reasons) <= _TURN | _DOUBT
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,7 @@ class Story:
         value = float(line["value"]) if "value" in line else None
         at = datetime.fromisoformat(line["time"]).timestamp()
         one = LeftAlone(line["pod"], line.get("uid", ""), reasons, line["detail"], value, at)
-        kept = self._waits if one.passing else self._left
+        kept = self._waits if one.passes else self._left
         kept[one.uid or one.pod] = one
         key = (one.uid or one.pod, reasons)
         if key in self._said:
@@ -192,6 +197,7 @@ class Story:
         elif name == "settled":
             one = replace(
                 one,
+                replacement=line["replacement"] or one.replacement,
                 outcome=Outcome(line["outcome"]),
                 detail=line["detail"],
                 after=line["memory_after"],

@@ -12,9 +12,6 @@ from demo.cast import FOR, LIMIT, PERCENT, THRESHOLD
 from demo.scene import Mood, Row, Scene
 from demo.words import Line, mebibytes
 
-SMALLEST = (40, 10)
-"""Columns and lines below which the view is only cut off."""
-
 _STYLES = {
     Mood.QUIET: "dim",
     Mood.OVER: "yellow",
@@ -24,7 +21,8 @@ _STYLES = {
     Mood.STARTS: "cyan",
     Mood.NEW: "bold green",
 }
-# Columns for the memory, the words about a pod, and from how many columns on it is also said what the pods do.
+# Columns for the memory and for the words about a pod, and from how many columns on names are whole and it is also said
+# what the pods do.
 _MEMORY, _WORDS, _WIDE = 6, 29, 130
 _SHORTEST_BAR, _LONGEST_BAR = 8, 60
 # Lines that are kept for what has happened, before anything but the pods is shown.
@@ -99,11 +97,11 @@ def _reasons(scene: Scene, width: int, glyphs: Glyphs) -> list[Text]:
     """Each pod that is left alone with the whole reason; nothing where there is none."""
     if not scene.left_alone:
         return []
-    longest = max(len(_short(why.pod, glyphs)) for why in scene.left_alone)
+    longest = max(len(_short(why.pod, width, glyphs)) for why in scene.left_alone)
     found = [Text(), Text("left alone, because", "bold")]
     for why in scene.left_alone:
-        head = Text.assemble(f"{_short(why.pod, glyphs):<{longest}} ", (why.reason, "magenta"), ": ")
-        found += _hanging(head, _short(why.words, glyphs), width, indent=longest + 1)
+        head = Text.assemble(f"{_short(why.pod, width, glyphs):<{longest}} ", (why.reason, "magenta"), ": ")
+        found += _hanging(head, _short(why.words, width, glyphs), width, indent=longest + 1)
     return found
 
 
@@ -124,17 +122,16 @@ def _said(said: Sequence[Line], width: int, glyphs: Glyphs, *, room: int) -> lis
     found: list[Text] = []
     for line in reversed([line for line in said if line.word not in _ALSO_IN_ROWS]):
         head = Text.assemble((f"{line.at:>5.1f} s  ", "dim"), (f"{line.word:<10}  ", line.style))
-        words = _short(line.words, glyphs) if width < _WIDE else line.words
-        sentence = [*_hanging(head, words, width, indent=head.cell_len)]
+        sentence = [*_hanging(head, _short(line.words, width, glyphs), width, indent=head.cell_len)]
         if len(sentence) + len(found) > room:
             break
         found = [*sentence, *found]
     return found
 
 
-def _short(words: str, glyphs: Glyphs) -> str:
-    """Without the hashes in pods' names, which tell nothing here."""
-    return _HASHED.sub(rf"\1-{glyphs.dots}-\2", words)
+def _short(words: str, width: int, glyphs: Glyphs) -> str:
+    """Without the hashes in pods' names, where there is no room for them; they tell nothing here."""
+    return words if width >= _WIDE else _HASHED.sub(rf"\1-{glyphs.dots}-\2", words)
 
 
 def _fitted(line: Text, width: int, glyphs: Glyphs) -> Text:
@@ -145,48 +142,46 @@ def _fitted(line: Text, width: int, glyphs: Glyphs) -> Text:
     return cut + Text(glyphs.dots)
 
 
-def _kind(row: Row, *, shortened: bool) -> str:
-    return _ABBREVIATED.get(row.kind, row.kind) if shortened else row.kind
+def _kind(row: Row, width: int) -> str:
+    return row.kind if width >= _WIDE else _ABBREVIATED.get(row.kind, row.kind)
 
 
 @dataclass(frozen=True)
 class _Columns:
     """How the width is shared out."""
 
+    width: int
     pod: int
     kind: int
     bar: int
-    words: int
     about: int
-    shortened: bool
     glyphs: Glyphs
 
     @classmethod
     def of(cls, rows: Sequence[Row], width: int, glyphs: Glyphs) -> "_Columns":
-        shortened = width < _WIDE
-        names = [_short(row.pod, glyphs) if shortened else row.pod for row in rows]
-        pod = max(map(len, [*names, "pod"]))
-        kind = max((len(_kind(row, shortened=shortened)) for row in rows), default=0)
-        about = 0 if shortened else max((len(row.about) for row in rows), default=0)
-        taken = pod + 1 + kind + 1 + _MEMORY + 1 + _WORDS + (about + 2 if about else 0)
-        length = min(max(width - taken - 1, _SHORTEST_BAR), _LONGEST_BAR)
-        return cls(pod, kind, length, _WORDS, about, shortened, glyphs)
+        pod = max((len(_short(row.pod, width, glyphs)) for row in rows), default=3)
+        kind = max((len(_kind(row, width)) for row in rows), default=2)
+        about = max((len(row.about) for row in rows), default=0) if width >= _WIDE else 0
+        taken = pod + 1 + kind + 1 + 1 + _MEMORY + 1 + _WORDS + (about + 2 if about else 0)
+        return cls(width, pod, kind, min(max(width - taken, _SHORTEST_BAR), _LONGEST_BAR), about, glyphs)
 
     def heading(self) -> Text:
         """Above the rows, with the mark above all marks."""
         mark = mark_at(self.bar)
         limit = f"{'limit':>{self.bar - mark - 1}}" if self.bar - mark > len("limit") else ""
-        return self._line(
-            "pod", "of", Text(f"{'threshold':>{mark}.{mark}}{self.glyphs.mark}{limit}"), "memory", Text(), ""
-        )
+        picture = Text(f"{'threshold':>{mark}.{mark}}{self.glyphs.mark}{limit}")
+        return self._line("pod", "of", picture, "memory", Text(), "")
 
     def row(self, row: Row) -> Text:
         """A pod's line."""
-        name = _short(row.pod, self.glyphs) if self.shortened else row.pod
-        memory = "" if row.memory is None else mebibytes(row.memory)
-        words = Text(row.words, _STYLES[row.mood])
-        kind = _kind(row, shortened=self.shortened)
-        return self._line(name, kind, bar(row.memory, self.bar, self.glyphs), memory, words, row.about)
+        return self._line(
+            _short(row.pod, self.width, self.glyphs),
+            _kind(row, self.width),
+            bar(row.memory, self.bar, self.glyphs),
+            "" if row.memory is None else mebibytes(row.memory),
+            Text(row.words, _STYLES[row.mood]),
+            row.about,
+        )
 
     def _line(self, pod: str, kind: str, picture: Text, memory: str, words: Text, about: str) -> Text:
         picture.pad_right(max(self.bar - picture.cell_len, 0))

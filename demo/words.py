@@ -1,10 +1,14 @@
 """What has happened, in words: one line for each thing, and how values are written."""
 
+import re
 from dataclasses import dataclass
 
 from demo.cast import FOR, MI
 from demo.story import Happening, LeftAlone, Looked, Replacement, Step, Trouble
 from remediator.model.vocabulary import Outcome
+
+# A cgroup's path in a sentence of the daemon's: two lines that tell a person nothing.
+_CGROUP = re.compile(r",? /kubepods\S*")
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,8 @@ def told(happening: Happening, at: float) -> Line | None:
     match happening:
         case Looked(series):
             return Line(at, "looks", f"the daemon's first evaluation measures {series} containers", "cyan")
-        case LeftAlone(pod=pod, reasons=reasons, detail=detail, value=value, passing=passing):
-            word, style = ("waits", "blue") if passing else ("left alone", "bold magenta")
-            memory = "" if value is None else f" at {mebibytes(value)}"
-            return Line(at, word, f"{pod}{memory}: {', '.join(reasons)} ({detail})", style)
+        case LeftAlone():
+            return _left_alone(happening, at)
         case Step():
             return _step(happening, at)
         case Trouble(event, words):
@@ -51,6 +53,12 @@ def seconds(value: float | None) -> str:
 def between(start: float | None, end: float | None) -> float | None:
     """The time from one moment to another, where both are known."""
     return None if start is None or end is None else end - start
+
+
+def _left_alone(one: LeftAlone, at: float) -> Line:
+    memory = "" if one.value is None else f" at {mebibytes(one.value)}"
+    words = f"{one.pod}{memory}: {', '.join(one.reasons)} ({_CGROUP.sub('', one.detail)})"
+    return Line(at, "waits", words, "blue") if one.waits else Line(at, "left alone", words, "bold magenta")
 
 
 def _step(step: Step, at: float) -> Line | None:
