@@ -26,7 +26,7 @@ _STYLES = {
 _MEMORY, _WORDS, _WIDE = 6, 29, 130
 _SHORTEST_BAR, _LONGEST_BAR = 8, 60
 # Lines that are kept for what has happened, before anything but the pods is shown.
-_SAID = 6
+_SAID = 5
 # What the rows show as well, and better.
 _ALSO_IN_ROWS = frozenset({"set-up", "over", "waits"})
 # As kubectl abbreviates them.
@@ -51,18 +51,18 @@ class View:
 def lines(scene: Scene, *, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     """The view: at most so many lines, none of them longer than `width`.
 
-    The pods come first; then what has happened, the newest last; where there is more room, the reasons with all their
-    words stand between the two.
+    The pods come first, then what has happened, the newest last. Where there is more room, the reasons with all their
+    words stand between the two, and what is needed to look around below them.
     """
     columns = _Columns.of(scene.rows, width, glyphs)
     top = [*_head(scene, width), Text(), columns.heading(), *map(columns.row, scene.rows)]
-    notes = [Text(f"{name:<10}  {value}") for name, value in scene.notes]
+    free = height - len(top) - _SAID
+    notes = [Text(f"{name:<10}  {value}") for name, value in scene.notes[: max(free - 1, 0)]]
     notes = [Text(), *notes] if notes else []
     reasons = _reasons(scene, width, glyphs)
-    free = height - len(top) - len(notes) - 1
-    if free < len(reasons) + _SAID:
+    if len(reasons) > free - len(notes):
         reasons = []
-    said = _said(scene.said, width, glyphs, room=free - len(reasons))
+    said = _said(scene.said, width, glyphs, room=height - len(top) - len(reasons) - len(notes) - 1)
     whole = [*top, *reasons, *([Text(), *said] if said else []), *notes]
     return [_fitted(line, width, glyphs) for line in whole[:height]]
 

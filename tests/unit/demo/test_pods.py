@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from demo.pods import Place, Pod, placed, seen
 
 
@@ -15,7 +17,7 @@ def test_pods_are_read_from_the_api_servers_answer() -> None:
     common = {"labels": {"app": "web"}, "creationTimestamp": "2027-01-15T08:00:09Z"}
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     early = {**common, "creationTimestamp": "2027-01-15T08:00:01Z", "deletionTimestamp": "2027-01-15T08:00:20Z"}
-    answer = [
+    answer: list[dict[str, Any]] = [
         {"metadata": {**common, "name": "web-b", "uid": "b"}, "spec": {"nodeName": "node-1"}, "status": ready},
         {"metadata": {**early, "name": "web-c", "uid": "c"}, "spec": {"nodeName": "node-1"}, "status": ready},
         {"metadata": {**common, "name": "web-a", "uid": "a"}, "spec": {}, "status": {}},

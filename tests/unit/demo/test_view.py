@@ -26,13 +26,13 @@ def plain(scene: Scene, width: int, height: int) -> list[str]:
     return [line.plain for line in lines(scene, width=width, height=height, glyphs=UNICODE)]
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("scene", [Scene(0.0), example(), example(said=0, left=0)], ids=["empty", "full", "quiet"])
-def test_it_never_leaves_the_screen(scene: Scene, width: int, height: int) -> None:
+def test_it_never_leaves_the_screen(scene: Scene) -> None:
     """No line is longer than the screen is wide, and there are no more than it is high."""
-    found = lines(scene, width=width, height=height, glyphs=UNICODE)
-    assert len(found) <= height
-    assert [line.plain for line in found if line.cell_len > width] == []
+    for width, height in SIZES:
+        found = lines(scene, width=width, height=height, glyphs=UNICODE)
+        assert len(found) <= height
+        assert [line.plain for line in found if line.cell_len > width] == []
 
 
 def test_the_usual_size_shows_the_pods_and_the_latest() -> None:
@@ -77,9 +77,12 @@ def test_what_the_rows_show_is_not_said_once_more() -> None:
 
 
 def test_the_addresses_are_shown_where_somebody_wants_to_look_around() -> None:
-    """Below everything, so that they stay where they are."""
-    scene = replace(example(), notes=(("cluster", "export KUBECONFIG=/tmp/x"), ("its log", "/tmp/y")))
-    assert plain(scene, 80, 24)[-2:] == ["cluster     export KUBECONFIG=/tmp/x", "its log     /tmp/y"]
+    """Below everything, so that they stay where they are; as many as leave room for what happens."""
+    scene = replace(example(), notes=tuple((f"note {number}", "its words") for number in range(9)))
+    assert plain(scene, 80, 45)[-9:] == [f"note {number}      its words" for number in range(9)]
+    small = plain(scene, 80, 24)
+    assert 0 < len([line for line in small if line.startswith("note ")]) < 9
+    assert len([line for line in small if "evicted" in line]) >= 4
 
 
 @pytest.mark.parametrize(
