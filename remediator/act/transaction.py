@@ -126,6 +126,8 @@ class Transaction:
         for attempt in range(1, TRIES + 1):
             if (self._sent or attempt > 1) and self._gone():
                 return self._somebody_took_it()
+            if self._sent and (words := self._intercepted()):
+                return self._taken(words)
             go = self._look_again()
             if go is None:
                 return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod
-from remediator.model.vocabulary import ANNOTATIONS, Reason
+from remediator.model.vocabulary import ANNOTATIONS, EVICTION_IN_PROGRESS, Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy
 from remediator.policy.durations import format_duration
@@ -62,6 +62,8 @@ def terminating(pod: LivePod) -> Veto | None:
         return Veto(Reason.TERMINATING, "its deletion has been asked for")
     if pod.disruption_target:
         return Veto(Reason.TERMINATING, f"it is about to be terminated: {pod.disruption_target}")
+    if EVICTION_IN_PROGRESS in pod.annotations:
+        return Veto(Reason.TERMINATING, f"its eviction has begun: annotation {EVICTION_IN_PROGRESS}")
     return None
 
 

@@ -62,6 +62,8 @@ def test_a_pod_that_goes_already_is_left_alone() -> None:
     """Its deletion has been asked for, or it is about to be."""
     assert reasons(deleted_at=NOW + 30.0) == {Reason.TERMINATING}
     assert reasons(disruption_target="DeletionByTaintManager: its node is tainted") == {Reason.TERMINATING}
+    marked = {"descheduler.alpha.kubernetes.io/eviction-in-progress": "true"}
+    assert reasons(annotations=marked) == {Reason.TERMINATING}
 
 
 @pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed", "Unknown", ""])
