@@ -1,0 +1,109 @@
+"""What the owners of a pod say about it: their marks for other tools, and a policy of their own that holds us back.
+
+Both can only keep a pod where it is, so that who may annotate a workload gains nothing but peace: whatever would make
+the policy stricter with the workload, or can't be read, leaves it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from remediator.decide.pod import OPT_OUT
+from remediator.model.measures import Veto
+from remediator.model.vocabulary import ANNOTATIONS, Action, Reason
+from remediator.policy import Policy, Quantity, Threshold, written
+from remediator.policy.durations import DAY, format_duration
+from remediator.policy.thresholds import parse_threshold
+from remediator.policy.words import quote, sentence
+
+THRESHOLD, FOR, ACTION = f"{ANNOTATIONS}/threshold", f"{ANNOTATIONS}/for", f"{ANNOTATIONS}/action"
+_KNOWN = (THRESHOLD, FOR, ACTION, OPT_OUT)
+_GENTLEST_FIRST = (Action.NOTIFY, Action.SURGE, Action.EVICT, Action.DELETE)
+
+FOREIGN_MARKS: Mapping[str, Callable[[str], bool]] = {
+    "karpenter.sh/do-not-disrupt": lambda value: value.lower() != "false",
+    "karpenter.sh/do-not-evict": lambda value: value.lower() != "false",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": lambda value: value.lower() != "true",
+    "descheduler.alpha.kubernetes.io/prefer-no-eviction": lambda _: True,
+}
+"""Annotations by which other tools are told to leave a pod where it is, and which of their values say so.
+
+A value that their own tool would not understand says so as well, and of the last one the descheduler asks only whether
+it is there.
+Sources: https://karpenter.sh/docs/concepts/disruption/#pod-level-controls,
+https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md,
+https://github.com/kubernetes-sigs/descheduler#pod-evictions
+"""
+
+
+def foreign_mark(annotations: Mapping[str, str], what: str) -> Veto | None:
+    """Another tool's mark on a pod or its workload, which is what ``what`` names, as the reason to leave it alone."""
+    for key, holds in FOREIGN_MARKS.items():
+        value = annotations.get(key)
+        if value is not None and holds(value.strip()):
+            return Veto(Reason.OPTED_OUT, sentence(f"{what} has another tool's annotation {key}: {quote(value)}"))
+    return None
+
+
+def own_policy(policy: Policy, annotations: Mapping[str, str], *, what: str) -> Policy | Veto:
+    """The policy as a workload's own annotations change it; the same where there are none.
+
+    The veto names ``what``, the workload, with every annotation that would loosen the policy or can't be read.
+    """
+    own, faults = policy, []
+    for key, value in sorted(annotations.items()):
+        if not key.startswith(f"{ANNOTATIONS}/") or key == OPT_OUT:
+            continue
+        try:
+            own = _READERS.get(key, _unknown)(own, value)
+        except ValueError as exc:
+            faults.append(f"{what} has the annotation {key}: {exc}")
+    if not faults:
+        return own
+    # The longest that is shown of one is 500 characters, and there may be as many as an object has annotations.
+    shown = [sentence(fault) for fault in faults[: len(_KNOWN)]]
+    more = f"; and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
+    return Veto(Reason.OPTED_OUT, "; ".join(shown) + more)
+
+
+def _threshold(own: Policy, value: str) -> Policy:
+    theirs = parse_threshold(value)
+    if type(theirs) is not type(own.threshold):
+        message = f"{quote(value)} can't be compared with the policy's {own.threshold}; write one of that kind"
+        raise ValueError(message)
+    if _height(theirs) < _height(own.threshold):
+        message = f"{quote(value)} is lower than the policy's {own.threshold}; write that or a higher one"
+        raise ValueError(message)
+    return replace(own, threshold=theirs)
+
+
+def _height(threshold: Threshold) -> Fraction:
+    return Fraction(threshold.bytes) if isinstance(threshold, Quantity) else threshold.percent
+
+
+def _for(own: Policy, value: str) -> Policy:
+    theirs = written.duration(low=1, high=DAY)(value)
+    if theirs < own.for_seconds:
+        least = format_duration(own.for_seconds)
+        message = f"{quote(value)} is shorter than the policy's {least}; write that or a longer one"
+        raise ValueError(message)
+    return replace(own, for_seconds=theirs)
+
+
+def _action(own: Policy, value: str) -> Policy:
+    theirs = written.action(value)
+    if _GENTLEST_FIRST.index(theirs) > _GENTLEST_FIRST.index(own.action):
+        message = f"{quote(value)} is harsher than the policy's {own.action}; write that or {Action.NOTIFY}"
+        raise ValueError(message)
+    return replace(own, action=theirs)
+
+
+def _unknown(_: Policy, value: str) -> Policy:
+    # A slip such as `treshold` was meant to hold us back.
+    message = f"{quote(value)} is for nothing that we know; write {', '.join(_KNOWN)}, or remove it"
+    raise ValueError(message)
+
+
+_READERS: Mapping[str, Callable[[Policy, str], Policy]] = {THRESHOLD: _threshold, FOR: _for, ACTION: _action}
