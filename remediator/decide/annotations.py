@@ -1,7 +1,7 @@
-"""What the owners of a pod say about it: their marks for other tools, and a policy of their own that holds us back.
+"""A workload's own policy, in annotations: it can only hold us back.
 
-Both can only keep a pod where it is, so that who may annotate a workload gains nothing but peace: whatever would make
-the policy stricter with the workload, or can't be read, leaves it alone.
+Who may annotate a workload gains nothing but peace by it: whatever would make the policy stricter with the workload, or
+can't be read, leaves it alone.
 """
 
 from __future__ import annotations
@@ -21,30 +21,6 @@ from remediator.policy.words import quote, sentence
 THRESHOLD, FOR, ACTION = f"{ANNOTATIONS}/threshold", f"{ANNOTATIONS}/for", f"{ANNOTATIONS}/action"
 _KNOWN = (THRESHOLD, FOR, ACTION, OPT_OUT)
 _GENTLEST_FIRST = (Action.NOTIFY, Action.SURGE, Action.EVICT, Action.DELETE)
-
-FOREIGN_MARKS: Mapping[str, Callable[[str], bool]] = {
-    "karpenter.sh/do-not-disrupt": lambda value: value.lower() != "false",
-    "karpenter.sh/do-not-evict": lambda value: value.lower() != "false",
-    "cluster-autoscaler.kubernetes.io/safe-to-evict": lambda value: value.lower() != "true",
-    "descheduler.alpha.kubernetes.io/prefer-no-eviction": lambda _: True,
-}
-"""Annotations by which other tools are told to leave a pod where it is, and which of their values say so.
-
-A value that their own tool would not understand says so as well, and of the last one the descheduler asks only whether
-it is there.
-Sources: https://karpenter.sh/docs/concepts/disruption/#pod-level-controls,
-https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md,
-https://github.com/kubernetes-sigs/descheduler#pod-evictions
-"""
-
-
-def foreign_mark(annotations: Mapping[str, str], what: str) -> Veto | None:
-    """Another tool's mark on a pod or its workload, which is what ``what`` names, as the reason to leave it alone."""
-    for key, holds in FOREIGN_MARKS.items():
-        value = annotations.get(key)
-        if value is not None and holds(value.strip()):
-            return Veto(Reason.OPTED_OUT, sentence(f"{what} has another tool's annotation {key}: {quote(value)}"))
-    return None
 
 
 def own_policy(policy: Policy, annotations: Mapping[str, str], *, what: str) -> Policy | Veto:

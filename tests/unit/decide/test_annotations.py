@@ -1,4 +1,4 @@
-"""What the owners of a pod say about it: other tools' marks, and a policy that can only hold us back."""
+"""A workload's own policy, in annotations: it can only hold us back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.decide.annotations import FOREIGN_MARKS, foreign_mark, own_policy
+from remediator.decide.annotations import own_policy
 from remediator.model.measures import Veto
 from remediator.model.vocabulary import Action, Reason
 from remediator.policy import Policy, ShareOfLimit
@@ -140,33 +140,3 @@ def test_no_annotation_makes_a_policy_harsher(annotations: dict[str, str]) -> No
         assert answer.threshold.percent >= 80
         assert answer.for_seconds >= 300
         assert answer.action in {Action.EVICT, Action.NOTIFY}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "holds"),
-    [
-        ("karpenter.sh/do-not-disrupt", "true", True),
-        ("karpenter.sh/do-not-disrupt", "30m", True),
-        ("karpenter.sh/do-not-disrupt", "false", False),
-        ("karpenter.sh/do-not-evict", "true", True),
-        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false", True),
-        ("cluster-autoscaler.kubernetes.io/safe-to-evict", " False ", True),
-        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "flase", True),
-        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "true", False),
-        ("descheduler.alpha.kubernetes.io/prefer-no-eviction", "true", True),
-        ("descheduler.alpha.kubernetes.io/prefer-no-eviction", "", True),
-        ("descheduler.alpha.kubernetes.io/evict", "true", False),
-    ],
-)
-def test_marks_for_other_tools(*, key: str, value: str, holds: bool) -> None:
-    """Who asked Karpenter, the cluster autoscaler or the descheduler to leave a pod does not want it taken by us."""
-    found = foreign_mark({"team": "shop", key: value}, "pod web-1")
-    assert (found is not None) is holds
-    if found is not None:
-        assert found == Veto(Reason.OPTED_OUT, f"pod web-1 has another tool's annotation {key}: {value!r}")
-
-
-def test_no_mark_is_no_veto() -> None:
-    """A pod that says nothing to anybody may go."""
-    assert foreign_mark({}, "pod web-1") is None
-    assert all(foreign_mark({key: "garbage"}, "pod web-1") for key in FOREIGN_MARKS)
