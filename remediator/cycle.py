@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from remediator.act.census import Census
@@ -12,6 +12,7 @@ from remediator.act.examine import Examination, Judged, Vetoed
 from remediator.act.remediations import Remediations
 from remediator.decide.journal import budget_left
 from remediator.decide.mass import WORKLOADS
+from remediator.detect.nominate import count, nominated
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
 from remediator.detect.scope import Scope
@@ -20,7 +21,6 @@ from remediator.errors import (
     KubernetesError,
     KubernetesOdd,
     KubernetesRefused,
-    MeasurementError,
     NotLeader,
     RemediatorError,
 )
@@ -159,9 +159,9 @@ class Cycle:
         return outcome
 
     def _measure(self, policy: Policy, queries: Queries, at: int) -> Measured:
-        series = self._count(queries.fresh, at)
+        series = count(self._prometheus, queries.fresh, at=at)
         if series == 0:
-            seen = self._count(queries.present, at)
+            seen = count(self._prometheus, queries.present, at=at)
             outcome = Evaluation.STALE if seen else Evaluation.NO_DATA
             why = f"no sample is younger than {policy.max_sample_age} s" if seen else "the selector matches no series"
             logger().warning(
@@ -169,24 +169,9 @@ class Cycle:
             )
             return Measured(outcome, 0, None, ())
         coverage = self._coverage(queries.coverage, at)
-        named = self._prometheus.vector(queries.nominate, at=at)
-        candidates = {_candidate(policy, labels, queries.nominate) for labels, _ in named}
-        if queries.pod_limits and self._count(queries.pod_limits, at):
-            named = self._prometheus.vector(queries.nominate_pods, at=at)
-            candidates |= {_candidate(policy, labels, queries.nominate_pods) for labels, _ in named}
-        ordered = tuple(sorted(candidates, key=lambda one: (one.namespace, one.pod)))
-        pods = self._count(queries.pods, at) if len(ordered) > WORKLOADS else 0
+        ordered = nominated(self._prometheus, policy, queries, at=at)
+        pods = count(self._prometheus, queries.pods, at=at) if len(ordered) > WORKLOADS else 0
         return Measured(Evaluation.OK, series, coverage, ordered, pods)
-
-    def _count(self, query: str, at: int) -> int:
-        """How many series there are; an answer that is no number is none. Raises MeasurementError, PrometheusError."""
-        counted = self._prometheus.vector(query, at=at)
-        if not counted:
-            return 0
-        if not math.isfinite(counted[0][1]):
-            message = f"Prometheus counted {counted[0][1]} series: {query}"
-            raise MeasurementError(message)
-        return int(counted[0][1])
 
     def _coverage(self, query: str, at: int) -> float | None:
         """Measured pods over running ones; None where kube-state-metrics tells of none."""
@@ -279,11 +264,3 @@ def _leave_namespace(policy: Policy, namespace: str, error: KubernetesError, ref
     """No right to look at one namespace, or an odd object in it, is no reason to leave all others alone."""
     refused.add(namespace)
     logger().error("namespace left alone", policy=policy.name, namespace=namespace, error=str(error))
-
-
-def _candidate(policy: Policy, labels: Mapping[str, str], query: str) -> Candidate:
-    namespace, pod = labels.get("namespace", ""), labels.get("pod", "")
-    if not namespace or not pod:
-        message = f"a series without namespace or pod was named by: {query}"
-        raise MeasurementError(message)
-    return Candidate(policy.name, namespace, pod)
