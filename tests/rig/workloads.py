@@ -122,9 +122,9 @@ def statefulset(
     return _workload("StatefulSet", name, namespace, spec, pod)
 
 
-def daemonset(name: str, namespace: str, **pod: Unpack[Template]) -> Json:
-    """A DaemonSet; further arguments are those of `template`."""
-    return _workload("DaemonSet", name, namespace, {}, pod)
+def daemonset(name: str, namespace: str, *, update: str = "RollingUpdate", **pod: Unpack[Template]) -> Json:
+    """A DaemonSet, updated by RollingUpdate or OnDelete; further arguments are those of `template`."""
+    return _workload("DaemonSet", name, namespace, {"updateStrategy": {"type": update}}, pod)
 
 
 def job(name: str, namespace: str, *, parallelism: int = 1, **pod: Unpack[Template]) -> Json:
@@ -152,9 +152,13 @@ def pdb(
     app: str | None = None,
     min_available: int | str | None = None,
     max_unavailable: int | str | None = None,
+    unready: str | None = None,
 ) -> Json:
-    """A disruption budget for the pods labelled `app=APP` (of the same name, where not given)."""
-    limits = {"minAvailable": min_available, "maxUnavailable": max_unavailable}
+    """A disruption budget for the pods labelled `app=APP` (of the same name, where not given).
+
+    `unready` is its policy for pods that are not Ready.
+    """
+    limits = {"minAvailable": min_available, "maxUnavailable": max_unavailable, "unhealthyPodEvictionPolicy": unready}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

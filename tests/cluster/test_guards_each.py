@@ -1,0 +1,294 @@
+"""Each guard on real objects, by its reason: one daemon sees a workload for each, all of them over their threshold.
+
+The reasons of the policy and the journal, which need a pod to be taken first, are in test_guards.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import policy_file
+from tests.cluster.test_guards import OVER, left_alone
+from tests.rig import workloads
+from tests.rig.cluster import Cluster, is_ready
+from tests.rig.daemon import Daemon, create_account
+from tests.rig.workloads import behaviour
+
+# One worker sets the stage, once for all of them.
+pytestmark = pytest.mark.xdist_group("each guard")
+
+Json = dict[str, Any]
+CHANGED = {"spec": {"template": {"metadata": {"labels": {"release": "2"}}}}}
+BROKEN = {"spec": {"template": {"metadata": {"annotations": behaviour(never_ready="true", memory="20Mi")}}}}
+UNREADY = behaviour(never_ready="true")
+LOST = f"lost-{os.getpid()}"
+"""A node that is not Ready; its taint keeps the pods of all others away, those of DaemonSets as well."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A namespace that the tests of this module share."""
+
+    cluster: Cluster
+    namespace: str
+
+    def create(self, *manifests: Json) -> None:
+        """New objects."""
+        for manifest in manifests:
+            self.cluster.api.create(manifest)
+
+    def patch(self, kind: str, name: str, body: Any, *, subresource: str = "") -> None:  # noqa: ANN401
+        """A change of one object."""
+        self.cluster.api.patch(kind, self.namespace, name, body, subresource=subresource)
+
+    def annotate(self, pod: str, annotations: dict[str, str]) -> None:
+        """Another behaviour of a living pod."""
+        self.cluster.api.annotate("pods", self.namespace, pod, annotations)
+
+    def pods(self, app: str) -> list[Json]:
+        """The pods of a workload."""
+        return self.cluster.pods(self.namespace, labels=f"app={app}")
+
+    def pod(self, app: str) -> str:
+        """The name of a workload's only pod, once it is Ready."""
+        (found,) = self.cluster.ready_pods(self.namespace, 1, labels=f"app={app}", deadline=60)
+        return str(found["metadata"]["name"])
+
+    def until(self, app: str, count: int, *, unready: int = 0) -> None:
+        """Wait until a workload has so many pods, of which so many are not Ready."""
+
+        def there() -> bool:
+            pods = self.pods(app)
+            return len(pods) == count and sum(not is_ready(pod) for pod in pods) == unready
+
+        self.cluster.wait(there, 60, f"{app} has {count} pods, {unready} of them not Ready")
+
+
+def _owned_by_nobody_who_replaces(stage: Stage) -> None:
+    where = stage.namespace
+    stage.create(workloads.pod("bare", where, memory=OVER))
+    stage.create(workloads.job("batch", where, memory=OVER, annotations=behaviour(complete_delay="never")))
+    stage.create(workloads.deployment("gang", where, memory=OVER, labels={"scheduling.x-k8s.io/pod-group": "training"}))
+    static = workloads.pod("static", where, memory=OVER, annotations={"kubernetes.io/config.mirror": "abc"})
+    static["spec"]["nodeName"] = "node-0"
+    stage.create(static)
+
+
+def _opted_out(stage: Stage) -> None:
+    where, mark = stage.namespace, "remediator.dev/opt-out"
+    stage.create(workloads.deployment("marked", where, memory=OVER, annotations={mark: ""}))
+    owner = workloads.deployment("owner-marked", where, memory=OVER)
+    owner["metadata"]["annotations"] = {mark: "ture"}
+    stage.create(owner)
+
+
+def _under_budgets(stage: Stage) -> None:
+    where = stage.namespace
+    for name in ("guarded", "twice", "sick-guarded", "sick-allowed"):
+        stage.create(workloads.deployment(name, where, memory=OVER))
+    stage.create(workloads.pdb("guarded", where, max_unavailable=0))
+    stage.create(*(workloads.pdb(f"twice-{n}", where, app="twice", max_unavailable=1) for n in "ab"))
+    stage.create(workloads.pdb("sick-guarded", where, min_available=1))
+    stage.create(workloads.pdb("sick-allowed", where, min_available=1, unready="AlwaysAllow"))
+    # A budget counts by the scale of the pods' controller, which a DaemonSet has not.
+    stage.create(workloads.daemonset("uncountable", where, memory=OVER))
+    stage.create(workloads.pdb("uncountable", where, max_unavailable=1))
+    for name in ("sick-guarded", "sick-allowed"):
+        stage.annotate(stage.pod(name), UNREADY)
+        stage.until(name, 1, unready=1)
+
+
+def _rolling_out(stage: Stage) -> None:
+    """A Deployment that is paused in the middle, others whose new pods don't come up, and pods of two templates."""
+    where = stage.namespace
+    stage.create(workloads.deployment("paused", where, memory=OVER))
+    stage.create(workloads.statefulset("rolling-set", where, replicas=2, memory=OVER))
+    stage.create(workloads.daemonset("rolling-agent", where, memory=OVER))
+    owner = stage.cluster.api.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rolling-custom", "namespace": where}}
+    )
+    reference = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "rolling-custom",
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+    }
+    for template in ("a", "b"):
+        pod = workloads.pod(f"rolling-custom-{template}", where, memory=OVER, labels={"pod-template-hash": template})
+        pod["metadata"]["ownerReferences"] = [reference]
+        stage.create(pod)
+    stage.pod("paused")
+    stage.patch("apps/v1/deployments", "paused", {"spec": {"paused": True, **CHANGED["spec"]}})
+    for kind, name in (("statefulsets", "rolling-set"), ("daemonsets", "rolling-agent")):
+        stage.until(name, 2)
+        stage.patch(f"apps/v1/{kind}", name, BROKEN)
+        stage.until(name, 2, unready=1)
+
+
+def _updates_that_wait(stage: Stage) -> None:
+    where = stage.namespace
+    stage.create(workloads.statefulset("waiting-set", where, memory=OVER, update="OnDelete"))
+    stage.create(workloads.daemonset("waiting-agent", where, memory=OVER, update="OnDelete"))
+    stage.create(workloads.statefulset("taken-back", where, replicas=2, memory=OVER))
+    for kind, name, count in (("statefulsets", "waiting-set", 1), ("daemonsets", "waiting-agent", 2)):
+        stage.until(name, count)
+        stage.patch(f"apps/v1/{kind}", name, CHANGED)
+    # One of two is updated, then the partition is raised above it: made again it would be of the old revision.
+    stage.until("taken-back", 2)
+    stage.annotate("taken-back-0", behaviour(memory="20Mi"))
+    stage.patch("apps/v1/statefulsets", "taken-back", {"spec": {**CHANGED["spec"], **_partition(1)}})
+
+    def updated() -> bool:
+        pods = stage.pods("taken-back")
+        return [pod["metadata"]["labels"].get("release") for pod in pods] == [None, "2"] and is_ready(pods[1])
+
+    stage.cluster.wait(updated, 60, "one of two is updated")
+    stage.patch("apps/v1/statefulsets", "taken-back", {"spec": _partition(2)})
+
+
+def _partition(ordinal: int) -> Json:
+    return {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": ordinal}}}
+
+
+def _not_whole(stage: Stage) -> None:
+    where = stage.namespace
+    stage.create(workloads.deployment("halved", where, replicas=2, memory=OVER))
+    stage.create(workloads.statefulset("in-order", where, replicas=2, memory=OVER))
+    for name in ("halved", "in-order"):
+        stage.until(name, 2)
+        stage.annotate(stage.pods(name)[0]["metadata"]["name"], {**UNREADY, **behaviour(memory="20Mi")})
+        stage.until(name, 2, unready=1)
+
+
+def _changing(stage: Stage) -> None:
+    where = stage.namespace
+    stage.create(workloads.deployment("going", where, memory=OVER, annotations=behaviour(delete_delay="never")))
+    stage.create(workloads.deployment("resizing", where, memory=OVER))
+    stage.create(workloads.deployment("young", where, memory=OVER, labels={"pace": "patient"}))
+    stage.cluster.api.delete("pods", where, stage.pod("going"))
+    resizing = {"type": "PodResizeInProgress", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    add = [{"op": "add", "path": "/status/conditions/-", "value": resizing}]
+    stage.patch("pods", stage.pod("resizing"), add, subresource="status")
+
+
+def _on_a_lost_node(stage: Stage) -> None:
+    taint = {"key": "rig.remediator.dev/lost", "effect": "NoSchedule"}
+    labels = {"kubernetes.io/hostname": LOST, "topology.kubernetes.io/zone": LOST}
+    metadata = {"name": LOST, "labels": labels}
+    stage.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint]}})
+    spec = {"nodeName": LOST, "tolerations": [{"operator": "Exists"}]}
+    stage.cluster.wait(lambda: is_ready(stage.cluster.api.get("nodes", None, LOST)), 30, "the node is Ready")
+    stage.create(workloads.deployment("stranded", stage.namespace, memory=OVER, spec=spec))
+    stage.pod("stranded")
+    stage.cluster.api.annotate("nodes", None, LOST, UNREADY)
+    conditions = stage.cluster.api.get("nodes", None, LOST)["status"]["conditions"]
+    place = next(n for n, condition in enumerate(conditions) if condition["type"] == "Ready")
+    lost = {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "no network"}
+    change = [{"op": "replace", "path": f"/status/conditions/{place}", "value": lost}]
+    stage.cluster.api.patch("nodes", None, LOST, change, subresource="status")
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: Cluster) -> Iterator[Stage]:
+    """A workload for each reason."""
+    made = Stage(cluster, cluster.namespace("each"))
+    try:
+        for step in (
+            _on_a_lost_node,
+            _owned_by_nobody_who_replaces,
+            _opted_out,
+            _rolling_out,
+            _updates_that_wait,
+            _not_whole,
+            _changing,
+            _under_budgets,
+        ):
+            step(made)
+        yield made
+    finally:
+        cluster.api.delete("namespaces", None, made.namespace)
+        cluster.api.delete("nodes", None, LOST)
+
+
+@pytest.fixture(scope="module")
+def daemon(cluster: Cluster, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that looks at them. They are many, and more than half of all, which is no mistake here."""
+    home = cluster.namespace("home")
+    create_account(cluster, home)
+    policy = policy_file(
+        stage.namespace, for_="8s", every="3s", cooldown="1h", safety={"maxBreaching": "100%", "maxConcurrent": 50}
+    )
+    patient = {
+        **policy["policies"][0],
+        "name": "patient",
+        "match": {"namespaces": [stage.namespace], "selector": "pace=patient"},
+        "minAge": "1h",
+    }
+    policy["policies"].insert(0, patient)
+    folder: Path = tmp_path_factory.mktemp("each")
+    with ExitStack() as ends:
+        ends.callback(cluster.api.delete, "namespaces", None, home)
+        yield ends.enter_context(
+            Daemon(
+                policy=policy,
+                kubeconfig=cluster.kubeconfig_for(home, "remediator"),
+                prometheus_url=cluster.prometheus_url,
+                namespace=home,
+                folder=folder,
+            )
+        )
+
+
+CASES = [
+    ("opted-out", "marked", "pod marked-"),
+    ("opted-out", "owner-marked", "Deployment/owner-marked"),
+    ("no-controller", "bare", "no controller"),
+    ("unsupported-owner", "batch", "a pod of a Job"),
+    ("unsupported-owner", "gang", "a member of the pod group training"),
+    ("unsupported-owner", "static", "a static pod of node node-0"),
+    ("terminating", "going", "its deletion has been asked for"),
+    ("too-young", "young", "minAge is 1h"),
+    ("resize-in-progress", "resizing", "PodResizeInProgress"),
+    ("rollout-in-progress", "paused", "0 of 1 replicas have the newest template"),
+    ("rollout-in-progress", "rolling-set-0", "is replacing"),
+    ("rollout-in-progress", "rolling-agent", "1 of 2 nodes have the newest template"),
+    ("rollout-in-progress", "rolling-custom-a", "pods of several templates: a, b"),
+    ("revision-would-change", "waiting-set-0", "its replacement would be made from"),
+    ("revision-would-change", "waiting-agent", "pods of an older template on 2 nodes"),
+    ("revision-would-change", "taken-back-1", "its replacement would be made from"),
+    ("workload-not-ready", "halved", "2 of the 2 pods"),
+    ("predecessor-unavailable", "in-order-1", "in-order-0 is not available"),
+    ("node-not-ready", "stranded", "KubeletNotReady: no network"),
+    ("disruption-budget", "guarded", "allows no disruption"),
+    ("disruption-budget", "twice", "twice-a, twice-b"),
+    ("disruption-budget", "sick-guarded", "allows no disruption: 0 healthy, 1 wanted"),
+    ("disruption-budget", "uncountable", "is misconfigured and will never allow anything"),
+]
+
+
+@pytest.mark.parametrize(("reason", "pod", "words"), [pytest.param(*case, id=f"{case[0]}:{case[1]}") for case in CASES])
+def test_left_alone(daemon: Daemon, reason: str, pod: str, words: str) -> None:
+    """The reason is in a log line of the pod, with the words for people, and it is counted."""
+    line = left_alone(daemon, pod, reason)
+    assert words in line["detail"]
+    assert line["share"] > 0.8, "it was over, and that was no reason to take it"
+    assert daemon.metric("remediator_vetoes_total", policy=line["policy"], reason=reason)
+
+
+def test_nobody_but_an_unready_pod_whose_budget_does_not_mind_is_taken(daemon: Daemon, stage: Stage) -> None:
+    """After each reason was named: one eviction in all, of the pod against which no guard had an objection."""
+    for reason, pod, _ in CASES:
+        left_alone(daemon, pod, reason)
+    (settled,) = daemon.wait_for("remediation settled")
+    assert settled["workload"] == "Deployment/sick-allowed"
+    by_us = [event for event in stage.cluster.taken(stage.namespace) if event.user.endswith(":remediator")]
+    assert [event.name for event in by_us] == [settled["pod"]]
+    assert {line["outcome"] for line in daemon.events("evaluation")} == {"ok"}
