@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from remediator.act.census import Census
-from remediator.act.examine import Examination, Judged, Vetoed
+from remediator.act.examine import Examination, Go, Judged, Vetoed
 from remediator.act.remediations import Remediations
 from remediator.decide.journal import budget_left
 from remediator.decide.mass import WORKLOADS
+from remediator.decide.queue import Queue, late_queue, waits
 from remediator.detect.nominate import count, nominated
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
@@ -26,8 +27,9 @@ from remediator.errors import (
 )
 from remediator.model.measures import Breach, Candidate, Veto
 from remediator.model.pods import LivePod
+from remediator.model.queues import LateQueue
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Evaluation, Gate
+from remediator.model.vocabulary import Action, Evaluation, Gate
 from remediator.observe.logs import logger
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import PolicyState, State
@@ -133,17 +135,19 @@ class Cycle:
         live = [one.pod for _, one in judged if one.pod]
         mass = mass or self._census.after(measured.candidates, live, measured=measured.pods, safety=policies.safety)
         breaches: list[tuple[Breach, LivePod]] = []
+        queues: dict[str, Queue] = {}
         begun = 0
         if mass:
             self._leave_all(policy, measured, mass)
         else:
             breaches = self._breaches(policy, judged)
-            begun = self._decide(policy, policies, breaches, refused)
+            begun = self._decide(policy, policies, breaches, queues, refused)
+        late = self._late(policy, policies, queues.values())
         outcome = measured.outcome
         if outcome is Evaluation.OK and (refused or mass or policies.safety.paused):
             outcome = Evaluation.ERROR if refused else Evaluation.HELD
         over = len(measured.candidates) if mass else len(breaches)
-        self._state.evaluated(name, PolicyState(self._clock(), over, measured.coverage))
+        self._state.evaluated(name, PolicyState(self._clock(), over, measured.coverage, late))
         self._record()
         logger().info(
             "evaluation",
@@ -225,9 +229,18 @@ class Cycle:
             self._voice.vetoed((judged.verdict,), policy=policy.name, namespace=namespace, pod=name, breach=None)
 
     def _decide(
-        self, policy: Policy, policies: PolicyFile, breaches: Sequence[tuple[Breach, LivePod]], refused: set[str]
+        self,
+        policy: Policy,
+        policies: PolicyFile,
+        breaches: Sequence[tuple[Breach, LivePod]],
+        queues: dict[str, Queue],
+        refused: set[str],
     ) -> int:
-        """Begin what no guard objects to; how many that were. Namespaces that can't be read go to ``refused``."""
+        """Begin what no guard objects to; how many that were.
+
+        Pods that have to wait for their turn go to ``queues``, by the UID of their workload, and namespaces that can't
+        be read to ``refused``.
+        """
         begun = 0
         for breach, pod in breaches:
             ledger = self._ledger()
@@ -248,7 +261,24 @@ class Cycle:
                 )
             else:
                 begun += 1
+            ref = result.workload if isinstance(result, Vetoed) else result.record.workload
+            if ref is not None:
+                queue = queues.setdefault(ref.uid, Queue(ref))
+                queue.workload = answer.workload if isinstance(answer, Go) else queue.workload
+                taken = any(record.breach.uid == breach.uid for record in ledger.in_flight_of(ref.uid))
+                if isinstance(result, Vetoed) and waits(result.vetoes) and not taken:
+                    queue.breaches.append(breach)
         return begun
+
+    def _late(self, policy: Policy, policies: PolicyFile, queues: Iterable[Queue]) -> tuple[LateQueue, ...]:
+        """The queues that clear more slowly than their pods leak, the longest first; they are told of."""
+        found = []
+        if policy.action is not Action.NOTIFY:
+            ledger, now = self._ledger(), self._clock()
+            tried = (late_queue(queue, policy=policy, policies=policies, ledger=ledger, now=now) for queue in queues)
+            found = sorted(filter(None, tried), key=lambda one: one.late, reverse=True)
+        self._voice.late(policy.name, found)
+        return tuple(found)
 
     def _record(self) -> None:
         """Show the journal as last known."""

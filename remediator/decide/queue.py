@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import product
 
 from remediator.model.measures import Breach, Veto
 from remediator.model.queues import LateQueue
@@ -23,8 +25,8 @@ ASSUMED = 60.0
 """Seconds that a replacement is taken to last, while the journal has none of the workload."""
 LATEST = 5
 """Replacements of the workload that are looked at for how long one lasts."""
-CONSIDERED = 50
-"""Pods of one queue that are looked at."""
+CONSIDERED = 20
+"""Pods of one queue that are looked at: who is behind them is no earlier."""
 COOLDOWNS = (1800, 1200, 900, 600, 300, 180, 120, 60, 30, 10, 0)
 """Seconds that are tried as a shorter cooldown."""
 MI = 1 << 20
@@ -73,30 +75,30 @@ def waits(vetoes: Iterable[Veto]) -> bool:
     return {veto.reason for veto in vetoes} <= _TURN_WILL_COME
 
 
-def late_queue(
-    breaches: Sequence[Breach],
-    *,
-    ref: WorkloadRef,
-    workload: Workload | None,
-    policy: Policy,
-    policies: PolicyFile,
-    ledger: Ledger,
-    now: float,
-) -> LateQueue | None:
-    """Whether some of these pods, the most urgent first, come too late; None where none does.
+@dataclass(slots=True)
+class Queue:
+    """The breaching pods of one workload that wait for their turn, the most urgent first.
 
-    They wait for their turn. ``workload`` is None where nothing but its name is known.
+    ``workload`` is None where nothing but its name is known.
     """
-    in_line = breaches[:CONSIDERED]
+
+    ref: WorkloadRef
+    workload: Workload | None = None
+    breaches: list[Breach] = field(default_factory=list)
+
+
+def late_queue(queue: Queue, *, policy: Policy, policies: PolicyFile, ledger: Ledger, now: float) -> LateQueue | None:
+    """Whether some of these pods come too late; None where none does. ``now`` in seconds since the epoch."""
+    ref, in_line = queue.ref, queue.breaches[:CONSIDERED]
     limits = [_time_left(breach) for breach in in_line]
     took = _took(ref, ledger)
-    size, ordered = _shape(in_line, ref, workload, ledger)
+    size, ordered = _shape(queue, ledger)
     pace = Pace(
         at_a_time=1 if ordered else policy.max_unavailable.of(size),
         cooldown=policy.cooldown,
         per_workload=policy.max_per_workload,
         budget=policies.safety.budget,
-        every=policy.every,
+        every=policy.pace if isinstance(policy.pace, int) else policy.pace.shortest_pause,
         took=took,
     )
     line = _Line(limits, tuple(_flights(ref, ledger, took, now)), policies.safety.max_concurrent)
@@ -109,7 +111,7 @@ def late_queue(
     lower = max((times[n] - limits[n]) * in_line[n].growth for n in late)
     return LateQueue(
         workload=ref,
-        waiting=len(breaches),
+        waiting=len(queue.breaches),
         late=len(late),
         pod=in_line[worst].pod,
         limit_in=limits[worst],
@@ -185,15 +187,13 @@ def _took(ref: WorkloadRef, ledger: Ledger) -> float:
     return statistics.median(lasted[-LATEST:]) if lasted else ASSUMED
 
 
-def _shape(
-    breaches: Sequence[Breach], ref: WorkloadRef, workload: Workload | None, ledger: Ledger
-) -> tuple[int, bool]:
+def _shape(queue: Queue, ledger: Ledger) -> tuple[int, bool]:
     """How many pods the workload wants, and whether it makes them one after the other; as far as that is known."""
-    if workload is not None:
-        return workload.size, workload.ordered
+    if queue.workload is not None:
+        return queue.workload.size, queue.workload.ordered
     records = [*ledger.settled, *ledger.in_flight.values()]
-    wanted = [record.baseline.wanted for record in records if record.workload.uid == ref.uid]
-    return wanted[-1] if wanted else len(breaches), ref.kind == "StatefulSet"
+    wanted = [record.baseline.wanted for record in records if record.workload.uid == queue.ref.uid]
+    return wanted[-1] if wanted else len(queue.breaches), queue.ref.kind == "StatefulSet"
 
 
 def _flights(ref: WorkloadRef, ledger: Ledger, took: float, now: float) -> Iterator[Flight]:
@@ -203,28 +203,52 @@ def _flights(ref: WorkloadRef, ledger: Ledger, took: float, now: float) -> Itera
 
 
 def _remedy(line: _Line, pace: Pace, *, most: int, lower: float, lowest: float) -> str:
-    """What to set: each of the settings that is enough by itself, else all of them together."""
-    actions = pace.per_workload.actions + len(line.limits)
-    many = [(f"maxUnavailable: {n}", replace(pace, at_a_time=n)) for n in range(pace.at_a_time + 1, most + 1)]
-    quick = [
-        (f"cooldown: {format_duration(seconds)}", replace(pace, cooldown=seconds))
+    """What to set: each of the settings that is enough by itself, else those that are together."""
+    limit = pace.per_workload.actions
+    more = [_Change(f"maxUnavailable: {n}", at_a_time=n) for n in range(pace.at_a_time + 1, most + 1)]
+    sooner = [
+        _Change(f"cooldown: {format_duration(seconds)}", cooldown=seconds)
         for seconds in COOLDOWNS
         if seconds < pace.cooldown
     ]
-    often = [(f"maxPerWorkload.actions: {actions}", _often(pace, actions))]
-    alone = [next((words for words, tried in tries if line.holds(tried)), "") for tries in (many, quick, often)]
-    enough = list(filter(None, alone))
+    oftener = [
+        _Change(f"maxPerWorkload.actions: {n}", actions=n) for n in range(limit + 1, limit + len(line.limits) + 1)
+    ]
+    enough = [
+        found.words
+        for changes in (more, sooner, oftener)
+        if (found := next((one for one in changes if line.holds(one.of(pace))), None))
+    ]
     if not enough:
-        most_at_a_time = max(most, pace.at_a_time)
-        for words, tried in quick or [("", pace)]:
-            if line.holds(replace(_often(tried, actions), at_a_time=most_at_a_time)):
-                some = (f"maxUnavailable: {most_at_a_time}" if many else "", words, often[0][0])
-                enough = [", ".join(filter(None, some)) + " together"]
+        # The most of the one, the most of the other, and as little less cooldown as will do.
+        some = [[_NONE, *sooner], [_NONE, *more[-1:]], [_NONE, *oftener[-1:]]]
+        together = sorted(product(*some), key=lambda changes: sum(one is not _NONE for one in changes))
+        for changes in together:
+            if line.holds(reduce(lambda tried, one: one.of(tried), changes, pace)):
+                enough = [", ".join(one.words for one in changes if one.words) + " together"]
                 break
     if lower < lowest:
         enough.append(f"a threshold that is {math.ceil(lower / MI)}Mi lower")
     return "set " + ", or ".join(enough) if enough else "no setting is enough: mend the leak"
 
 
-def _often(pace: Pace, actions: int) -> Pace:
-    return replace(pace, per_workload=replace(pace.per_workload, actions=actions))
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Another value of one setting, and how to write it; None is left as it is."""
+
+    words: str
+    at_a_time: int | None = None
+    cooldown: int | None = None
+    actions: int | None = None
+
+    def of(self, pace: Pace) -> Pace:
+        """The pace with that value."""
+        return replace(
+            pace,
+            at_a_time=pace.at_a_time if self.at_a_time is None else self.at_a_time,
+            cooldown=pace.cooldown if self.cooldown is None else self.cooldown,
+            per_workload=pace.per_workload if self.actions is None else Budget(self.actions, pace.per_workload.per),
+        )
+
+
+_NONE = _Change("")

@@ -16,6 +16,8 @@ from remediator.observe.state import State
 
 WORKLOADS = 200
 """Workloads that have series of their own: each label value lives as long as the process."""
+LATE = 20
+"""Workloads of one policy that have a series for their late pods: those with the most."""
 _REPLACEMENT = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 _EVALUATION = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _REQUEST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30)
@@ -154,13 +156,20 @@ class _Snapshot:
         coverage = GaugeMetricFamily(
             "remediator_measured_pods_ratio", "Measured pods over running matched pods.", labels=["policy"]
         )
+        late = GaugeMetricFamily(
+            "remediator_late_pods",
+            "Pods that reach their limit before their turn.",
+            labels=["policy", "namespace", "workload"],
+        )
         for name, state in self._state.now.policies.items():
+            for queue in state.late[:LATE]:
+                late.add_metric([name, queue.workload.namespace, str(queue.workload)], queue.late)
             if state.evaluated_at is not None:
                 at.add_metric([name], state.evaluated_at)
                 breaching.add_metric([name], state.breaching)
             if state.coverage is not None:
                 coverage.add_metric([name], state.coverage)
-        yield from (at, breaching, coverage)
+        yield from (at, breaching, coverage, late)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

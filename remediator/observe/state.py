@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from remediator.model.queues import LateQueue
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Gate
 
@@ -16,11 +17,15 @@ STILL = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """The newest evaluation of one policy. ``coverage`` is measured pods over running matched pods, if known."""
+    """The newest evaluation of one policy. ``coverage`` is measured pods over running matched pods, if known.
+
+    ``late`` are the queues that clear more slowly than their pods leak, the longest first.
+    """
 
     evaluated_at: float | None = None
     breaching: int = 0
     coverage: float | None = None
+    late: tuple[LateQueue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from remediator.model.measures import Breach, Veto
+from remediator.model.queues import LateQueue
 from remediator.model.remediations import Remediation
 from remediator.model.vocabulary import OPENS_BREAKER, Outcome, Reason
 from remediator.observe.logs import logger
@@ -17,6 +19,7 @@ class Voice:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._late: dict[str, dict[str, LateQueue]] = {}
 
     def step(self, record: Remediation, event: str, **words: object) -> None:
         """One step of a remediation."""
@@ -62,6 +65,25 @@ class Voice:
         known = measured(breach) if breach else {"policy": policy, "namespace": namespace, "pod": pod}
         log("left alone", **known, workload=workload, reasons=reasons, detail="; ".join(v.detail for v in vetoes))
 
+    def late(self, policy: str, queues: Sequence[LateQueue]) -> None:
+        """The queues of a policy that clear more slowly than their pods leak: told once, until it gets worse."""
+        before = self._late.get(policy, {})
+        told = {queue.workload.uid: queue for queue in queues}
+        for uid, queue in told.items():
+            known = before.get(uid)
+            if known is None or queue.late > known.late:
+                logger().warning("queue slower than the leak", policy=policy, **_of_queue(queue))
+            else:
+                # What was told is what the next one is compared with.
+                told[uid] = known
+        for uid, queue in before.items():
+            if uid not in told:
+                workload = str(queue.workload)
+                logger().info(
+                    "queue in time again", policy=policy, namespace=queue.workload.namespace, workload=workload
+                )
+        self._late[policy] = told
+
 
 def measured(breach: Breach) -> dict[str, Any]:
     """The fields of a breach, for a log line; times in UTC."""
@@ -86,6 +108,20 @@ def measured(breach: Breach) -> dict[str, Any]:
 def _about(record: Remediation) -> dict[str, Any]:
     about = {"remediation_id": record.id, "epoch": record.epoch, "action": record.action}
     return {**about, "workload": str(record.workload), **measured(record.breach)}
+
+
+def _of_queue(queue: LateQueue) -> dict[str, Any]:
+    return {
+        "namespace": queue.workload.namespace,
+        "workload": str(queue.workload),
+        "waiting": queue.waiting,
+        "late": queue.late,
+        "pod": queue.pod,
+        "seconds_to_limit": round(queue.limit_in),
+        "seconds_to_turn": round(queue.turn_in),
+        "seconds_of_one": round(queue.took),
+        "remedy": queue.remedy,
+    }
 
 
 def _between(start: float | None, end: float | None) -> float | None:

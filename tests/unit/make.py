@@ -9,6 +9,7 @@ from typing import Any
 from remediator.detect.scope import Scope
 from remediator.model.measures import Breach, Series
 from remediator.model.pods import Container, LivePod, OwnerReference
+from remediator.model.queues import LateQueue
 from remediator.model.remediations import Baseline, Remediation, Terms
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action, Unit
@@ -182,6 +183,21 @@ def workload(**changes: Any) -> Workload:  # noqa: ANN401
     """A Deployment of three, all of them available."""
     usual = Workload(
         ref=DEPLOYMENT, wanted=3, selector=LabelSelector.parse("app=web"), pods=(pod(), *peers()), pods_version="40"
+    )
+    return replace(usual, **changes)
+
+
+def late_queue(**changes: Any) -> LateQueue:  # noqa: ANN401
+    """A queue of four pods of ``workload()``, of which two are late."""
+    usual = LateQueue(
+        workload=DEPLOYMENT,
+        waiting=4,
+        late=2,
+        pod="web-5d4f-p1",
+        limit_in=240.4,
+        turn_in=900.0,
+        took=62.0,
+        remedy="set cooldown: 2m",
     )
     return replace(usual, **changes)
 

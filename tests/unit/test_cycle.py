@@ -19,14 +19,14 @@ from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import compile_queries
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod, OwnerReference
-from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Evaluation, Reason
+from remediator.model.remediations import Act, Ledger
+from remediator.model.vocabulary import Action, Evaluation, Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
 from remediator.observe.voice import Voice
 from remediator.policy import PolicyFile
-from tests.unit.make import NOW, SCOPE, breach, pod, policies
+from tests.unit.make import GI, NOW, SCOPE, breach, pod, policies, policy, record
 
 Vector = list[tuple[Mapping[str, str], float]]
 
@@ -39,6 +39,8 @@ class World:
     file: PolicyFile = field(default_factory=policies)
     measured: int = 0
     breaches: dict[str, Breach] = field(default_factory=dict)
+    reason: Reason = Reason.COOLDOWN
+    ledger: Ledger = field(default_factory=Ledger)
     read_pods: list[str] = field(default_factory=list)
     judged_pods: list[str] = field(default_factory=list)
     guarded_pods: list[str] = field(default_factory=list)
@@ -74,7 +76,9 @@ class World:
     def guarded(self, one: Breach, **_more: object) -> Vetoed:
         """Each is left alone for a reason of its own."""
         self.guarded_pods.append(one.pod)
-        return Vetoed((Veto(Reason.COOLDOWN, "not yet"),))
+        controller = self.pods[one.pod].controller
+        ref = WorkloadRef("StatefulSet", "shop", "it", controller.uid) if controller else None
+        return Vetoed((Veto(self.reason, "not yet"),), ref)
 
 
 @dataclass
@@ -102,7 +106,7 @@ def stage(world: World) -> Stage:
         census=Census(cast("Pods", world), cast("Owners", world)),
         examination=cast("Examination", world),
         remediations=cast("Remediations", world),
-        ledger=Ledger,
+        ledger=lambda: world.ledger,
         policies=lambda: world.file,
         scope=SCOPE,
         state=state,
@@ -176,3 +180,39 @@ def test_the_most_urgent_is_decided_on_first() -> None:
     shown = stage(World(over(*near), measured=100, breaches=near))
     assert shown.cycle.evaluate("everyone") is Evaluation.OK
     assert shown.world.guarded_pods == ["over", "near", "far", "bare", "bare-low"]
+
+
+def leaking(name: str) -> Breach:
+    """A breach half a minute from its limit."""
+    return breach(pod=name, uid=name, value=23.0 * GI, limit=24 * GI, growth=GI / 30)
+
+
+def test_a_queue_that_is_slower_than_the_leak_is_seen_until_it_is_not(said: Said) -> None:
+    """Three pods of one workload, none of which may go before they are at their limits: a warning and a metric."""
+    names = ("web-0", "web-1", "web-2")
+    world = World(over(*names, owner="one"), measured=9, breaches={name: leaking(name) for name in names})
+    world.ledger = Ledger(acts=(Act("one", "before", NOW - 60.0, NOW - 50.0),))
+    shown = stage(world)
+    late = {"policy": "everyone", "namespace": "shop", "workload": "StatefulSet/it"}
+    for _ in range(3):
+        shown.cycle.evaluate("everyone")
+    (line,) = said("queue slower than the leak")
+    assert (line["log_level"], line["waiting"], line["late"]) == ("warning", 3, 3)
+    assert shown.metric("late_pods", **late) == 3
+    world.reason = Reason.OPTED_OUT
+    shown.cycle.evaluate("everyone")
+    assert shown.metric("late_pods", **late) is None, "who is left alone for good waits for nothing"
+    assert len(said("queue in time again")) == 1
+
+
+def test_a_report_is_no_queue(said: Said) -> None:
+    """``action: notify`` takes nobody, so nobody has a turn; and a pod that is being replaced has had it."""
+    world = World(over("web-0", owner="one"), measured=9, breaches={"web-0": leaking("web-0")})
+    world.ledger = Ledger(acts=(Act("one", "before", NOW - 60.0, NOW - 50.0),))
+    world.file = policies(policy(action=Action.NOTIFY))
+    stage(world).cycle.evaluate("everyone")
+    world.file = policies()
+    under_way = record(workload=WorkloadRef("StatefulSet", "shop", "it", "one"), breach=leaking("web-0"))
+    world.ledger = Ledger(acts=world.ledger.acts, in_flight={under_way.id: under_way})
+    stage(world).cycle.evaluate("everyone")
+    assert said("queue slower than the leak") == []

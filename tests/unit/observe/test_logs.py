@@ -19,7 +19,7 @@ from remediator.observe.logs import LogFormat, configure, logger
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
 from remediator.observe.voice import Voice
-from tests.unit.make import GI, NOW, UID, breach, record
+from tests.unit.make import GI, NOW, UID, breach, late_queue, record
 
 
 class Log:
@@ -134,6 +134,39 @@ def test_a_veto_says_why_not() -> None:
     assert {key: line[key] for key in MEASURED} == MEASURED
     assert line["reasons"] == ["cooldown", "budget"]
     assert line["detail"] == "5 s are left; 20 are spent"
+
+
+def test_a_queue_that_is_slower_than_the_leak_is_told_once() -> None:
+    """With all its numbers and what to set; again where more are late, and when it is over."""
+    teller, log = voice(), begin()
+    teller.late("everyone", [late_queue()])
+    line = log.line
+    assert (line["event"], line["level"]) == ("queue slower than the leak", "warning")
+    assert {key: line[key] for key in ("policy", "namespace", "workload", "pod", "waiting", "late")} == {
+        "policy": "everyone",
+        "namespace": "shop",
+        "workload": "Deployment/web",
+        "pod": "web-5d4f-p1",
+        "waiting": 4,
+        "late": 2,
+    }
+    assert (line["seconds_to_limit"], line["seconds_to_turn"], line["seconds_of_one"]) == (240, 900, 62)
+    assert line["remedy"] == "set cooldown: 2m"
+    log = begin()
+    teller.late("everyone", [late_queue(limit_in=180.0)])
+    teller.late("everyone", [late_queue(late=1)])
+    teller.late("everyone", [late_queue()])
+    assert log.text == "", "no worse than what was told"
+    teller.late("everyone", [late_queue(late=3)])
+    assert log.line["late"] == 3
+    log = begin()
+    teller.late("another", [])
+    assert log.text == ""
+    teller.late("everyone", [])
+    assert (log.line["event"], log.line["level"]) == ("queue in time again", "info")
+    log = begin()
+    teller.late("everyone", [])
+    assert log.text == ""
 
 
 def test_what_is_no_news_is_not_told() -> None:

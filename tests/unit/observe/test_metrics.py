@@ -16,7 +16,7 @@ from remediator.model.vocabulary import Action, Evaluation, Gate, Outcome, Reaso
 from remediator.model.workloads import WorkloadRef
 from remediator.observe.metrics import WORKLOADS, Metrics
 from remediator.observe.state import PolicyState, State
-from tests.unit.make import DEPLOYMENT, GI, NOW, breach, record
+from tests.unit.make import DEPLOYMENT, GI, NOW, breach, late_queue, record
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -61,7 +61,7 @@ def everything(state: State, metrics: Metrics) -> None:
     state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
     state.led(leading=True)
     state.reloaded(ok=True)
-    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
+    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75, (late_queue(),)))
     state.holds(Gate.PAUSED, active=True)
     state.recorded(Ledger(in_flight={"a": record()}, breakers={"dep-uid": Breaker(DEPLOYMENT, NOW, failed)}), 17)
     metrics.evaluated("everyone", Evaluation.OK, 0.3)
@@ -86,6 +86,7 @@ def test_every_metric_is_there_and_has_its_value(state: State, metrics: Metrics)
         ("remediations_in_flight", {}, 1),
         ("replacement_duration_seconds_sum", {"action": "evict"}, 8),
         ("memory_released_bytes_total", {"policy": "everyone"}, 20 * GI),
+        ("late_pods", {**workload, "policy": "everyone"}, 2),
         ("breaker_open", workload, 1),
         ("budget_remaining", {}, 17),
         ("leader", {}, 1),
@@ -153,6 +154,23 @@ def test_what_is_known_of_the_journal_after_a_term_is_not_shown(state: State, me
     state.recorded(Ledger(in_flight={"a": record()}), 5)
     assert value(metrics, "budget_remaining") is None
     assert value(metrics, "remediations_in_flight") is None
+
+
+def test_a_queue_that_is_in_time_again_has_no_series(state: State, metrics: Metrics) -> None:
+    """The next evaluation is the new picture."""
+    everything(state, metrics)
+    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
+    assert value(metrics, "late_pods", policy="everyone", namespace="shop", workload="Deployment/web") is None
+
+
+def test_the_series_of_late_queues_are_bounded(state: State, metrics: Metrics) -> None:
+    """The longest have one."""
+    everything(state, metrics)
+    refs = [WorkloadRef("Deployment", "shop", f"w{n}", f"uid-{n}") for n in range(100)]
+    late = tuple(late_queue(workload=ref, late=100 - n) for n, ref in enumerate(refs))
+    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75, late))
+    names_of = [dict(labels)["workload"] for name, labels in shown(metrics) if name == "remediator_late_pods"]
+    assert names_of == [f"Deployment/w{n}" for n in range(20)]
 
 
 def test_a_closed_breaker_has_no_series(state: State, metrics: Metrics) -> None:
