@@ -13,7 +13,7 @@ from remediator.decide.journal import budget_left
 from remediator.model.measures import Veto
 from remediator.model.remediations import Act, Baseline, Breaker, Ledger, Remediation
 from remediator.model.selectors import LabelSelector
-from remediator.model.vocabulary import Outcome, Reason
+from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.policy import Budget, CountOrPercent, Match, Policy, PolicyFile, WorkloadMatch
 from tests.unit.make import DEPLOYMENT, NOW, breach, pod, policies, policy, record
@@ -53,6 +53,15 @@ def of_peer(**more: object) -> Remediation:
 def act(uid: str = "dep-uid", *, ago: float, settled_ago: float | None = None, spends: bool = True) -> Act:
     """An act so many seconds ago."""
     return Act(uid, f"of-{ago}", NOW - ago, None if settled_ago is None else NOW - settled_ago, spends)
+
+
+def test_marks_for_other_tools_hold_unless_they_are_switched_off() -> None:
+    """A pod that Karpenter must leave is left by us as well, but reported, and taken where the file says so."""
+    marks = {"karpenter.sh/do-not-disrupt": "true"}
+    detail = "pod web-5d4f-abcde has another tool's annotation karpenter.sh/do-not-disrupt: 'true'"
+    assert vetoes(annotations=marks) == {Reason.OPTED_OUT: detail}
+    assert vetoes(by=policy(action=Action.NOTIFY), annotations=marks) == {}
+    assert vetoes(file=policies(foreign_marks=False), annotations=marks) == {}
 
 
 def test_nothing_objects_to_a_first_act() -> None:
