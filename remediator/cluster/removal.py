@@ -89,16 +89,18 @@ class Removal:
         options: Json = {"preconditions": {"uid": uid, "resourceVersion": resource_version}}
         if grace_period is not None:
             options["gracePeriodSeconds"] = grace_period
+        path, query = pod_path(namespace, name), ""
         if dry_run:
-            options["dryRun"] = ["All"]
-        path = pod_path(namespace, name)
+            # Of the dry run of an eviction webhooks are told by the query alone; one that ends pods in its own way
+            # would begin to.
+            options["dryRun"], query = ["All"], "?dryRun=All"
         self._fence(READ_TIMEOUT)
         try:
             if action is Action.DELETE:
                 body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
                 self._api.write("delete", "DELETE", path, body)
             else:
-                self._api.write("evict", "POST", f"{path}/eviction", _eviction(namespace, name, options))
+                self._api.write("evict", "POST", f"{path}/eviction{query}", _eviction(namespace, name, options))
         except (KubernetesUnreachable, KubernetesOdd) as exc:
             return Taken(Answer.UNKNOWN, str(exc))
         except KubernetesRefused as exc:

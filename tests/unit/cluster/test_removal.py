@@ -38,10 +38,15 @@ def fence(server: Server) -> Fence:
     return Fence(server)
 
 
+def take(action: Action, api: ApiServer, fence: Fence, **more: Any) -> Taken:  # noqa: ANN401
+    """Take the pod of the tests."""
+    removal = Removal(api, fence=fence)
+    return removal.take(action, namespace="shop", name="web-0", uid=UID, resource_version="4711", **more)
+
+
 def evict(api: ApiServer, fence: Fence, **more: Any) -> Taken:  # noqa: ANN401
     """Evict the pod of the tests."""
-    removal = Removal(api, fence=fence)
-    return removal.take(Action.EVICT, namespace="shop", name="web-0", uid=UID, resource_version="4711", **more)
+    return take(Action.EVICT, api, fence, **more)
 
 
 def test_the_eviction_names_the_instance_and_the_version(server: Server, api: ApiServer, fence: Fence) -> None:
@@ -67,12 +72,104 @@ def test_a_grace_period_is_passed_on(server: Server, api: ApiServer, fence: Fenc
     assert server.requests[0].json["deleteOptions"]["gracePeriodSeconds"] == seconds
 
 
-def test_behind_a_shut_fence_nothing_is_sent(server: Server, api: ApiServer, fence: Fence) -> None:
-    """Whoever does not lead takes nothing."""
+POD = "/api/v1/namespaces/shop/pods/web-0"
+PRECONDITIONS = {"uid": UID, "resourceVersion": "4711"}
+
+
+def test_a_deletion_names_the_instance_and_the_version(server: Server, api: ApiServer, fence: Fence) -> None:
+    """A plain DELETE, past the budgets, of this instance in this version and of no other, behind the fence."""
+    server.answer = always(http(200, {"kind": "Pod", "metadata": {"name": "web-0"}}))
+    assert take(Action.DELETE, api, fence) == Taken(Answer.ACCEPTED)
+    [request] = server.requests
+    assert (request.method, request.target) == ("DELETE", POD)
+    assert request.json == {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": PRECONDITIONS}
+    assert request.headers["content-type"] == "application/json"
+    assert fence.asked == [READ_TIMEOUT]
+
+
+@pytest.mark.parametrize("action", [Action.EVICT, Action.DELETE])
+def test_a_dry_run_is_one_for_everybody_who_sees_it(
+    server: Server, api: ApiServer, fence: Fence, action: Action
+) -> None:
+    """The API server reads the body, and tells webhooks of an eviction what the query says: both say it."""
+    server.answer = always(http(201, {}))
+    assert take(action, api, fence, dry_run=True).answer is Answer.ACCEPTED
+    [request] = server.requests
+    options = request.json if action is Action.DELETE else request.json["deleteOptions"]
+    assert options["dryRun"] == ["All"]
+    assert options["preconditions"] == PRECONDITIONS
+    assert request.path == (POD if action is Action.DELETE else f"{POD}/eviction")
+    assert request.query == ({} if action is Action.DELETE else {"dryRun": "All"})
+    assert fence.asked == [READ_TIMEOUT]
+
+
+@pytest.mark.parametrize("action", [Action.EVICT, Action.DELETE])
+def test_what_is_no_dry_run_does_not_look_like_one(
+    server: Server, api: ApiServer, fence: Fence, action: Action
+) -> None:
+    """Neither in the body nor in the query."""
+    server.answer = always(http(201, {}))
+    take(action, api, fence)
+    assert "dryRun" not in server.requests[0].raw.decode()
+
+
+@pytest.mark.parametrize("seconds", [1, 3600])
+def test_a_deletion_has_the_grace_period_of_its_policy(
+    server: Server, api: ApiServer, fence: Fence, seconds: int
+) -> None:
+    """Beside the preconditions."""
+    server.answer = always(http(200, {}))
+    take(Action.DELETE, api, fence, grace_period=seconds)
+    assert server.requests[0].json["gracePeriodSeconds"] == seconds
+    assert server.requests[0].json["preconditions"] == PRECONDITIONS
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("action", [Action.EVICT, Action.DELETE])
+def test_behind_a_shut_fence_nothing_is_asked_for(
+    server: Server,
+    api: ApiServer,
+    fence: Fence,
+    action: Action,
+    dry_run: bool,  # noqa: FBT001
+) -> None:
+    """Whoever does not lead neither takes a pod nor rehearses it."""
     fence.shut = True
     with pytest.raises(NotLeader):
-        evict(api, fence)
+        take(action, api, fence, dry_run=dry_run)
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "answer"),
+    [
+        (404, {"kind": "pods"}, Answer.GONE),
+        (409, {"kind": "pods"}, Answer.CHANGED),
+        (403, {"kind": "pods"}, Answer.FORBIDDEN),
+        (401, {}, Answer.OVERLOAD),
+        (429, {}, Answer.OVERLOAD),
+        (503, {}, Answer.OVERLOAD),
+        (504, {}, Answer.UNKNOWN),
+        (422, {"kind": "DeleteOptions"}, Answer.REFUSED),
+    ],
+)
+def test_a_deletion_is_answered_by_the_same_table(
+    server: Server, api: ApiServer, fence: Fence, code: int, body: dict[str, Any], answer: Answer
+) -> None:
+    """Whatever is asked for, an answer means the same."""
+    server.answer = always(http(code, status_object(code, **body)))
+    assert take(Action.DELETE, api, fence).answer is answer
+    assert len(server.requests) == 1
+
+
+def test_a_token_that_is_just_being_rotated_is_waited_for(server: Server, api: ApiServer) -> None:
+    """401 says nothing of the workload, and holds all that comes next for a moment."""
+    clock = Clock()
+    removal = Removal(api, fence=lambda _: None, monotonic=clock)
+    server.answer = always(http(401, status_object(401, "Unauthorized")))
+    taken = removal.take(Action.DELETE, namespace="shop", name="web-0", uid=UID, resource_version="1")
+    assert taken == Taken(Answer.OVERLOAD, "Unauthorized")
+    assert removal.pause == 5.0
 
 
 def cut(_request: Request, connection: Connection) -> None:
