@@ -202,10 +202,11 @@ class Transaction:
 
     def _look_again(self) -> Go | None:
         """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done."""
-        policy, record = self._policy, self._record
-        if policy is None:
-            self._call_off(f"policy {record.breach.policy} is gone")
+        record, policy = self._record, self._means.policies().named(self._record.breach.policy)
+        if policy is None or policy.dry_run or policy.action is not record.action:
+            self._call_off(_withdrawn(record, policy))
             return None
+        self._policy = policy
         try:
             go = self._second_opinion(policy)
         except (PrometheusError, KubernetesError, MeasurementError) as exc:
@@ -353,6 +354,15 @@ class Transaction:
     def _pause(self, seconds: float) -> None:
         if self._means.pause(seconds):
             raise Stopping
+
+
+def _withdrawn(record: Remediation, policy: Policy | None) -> str:
+    """Why the policy, as it is now, does not ask for this act any more."""
+    if policy is None:
+        return f"policy {record.breach.policy} is gone"
+    if policy.dry_run:
+        return f"policy {policy.name} is on trial now"
+    return f"policy {policy.name} says {policy.action} now, and no longer {record.action}"
 
 
 def _baseline(go: Go, now: float) -> Baseline:

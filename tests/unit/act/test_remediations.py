@@ -19,7 +19,8 @@ from remediator.errors import JournalMissing, NotLeader
 from remediator.model.measures import Veto
 from remediator.model.nodes import Node
 from remediator.model.remediations import Ledger, Remediation
-from remediator.model.vocabulary import Outcome, Reason
+from remediator.model.vocabulary import Action, Outcome, Reason
+from remediator.policy import PolicyFile
 from tests.unit import make
 from tests.unit.act.fakes import Cluster, Leader, intent, journal
 
@@ -36,6 +37,16 @@ class World:
     now: float = make.NOW
     evicted: list[float] = field(default_factory=list)
     settled: list[Remediation] = field(default_factory=list)
+    policies: PolicyFile = field(default_factory=make.policies)
+    then: PolicyFile | None = None
+    """The policies as soon as an intent is in the journal, where they change then."""
+    told: list[str] = field(default_factory=list)
+
+    def step(self, _record: Remediation, event: str, **_words: object) -> None:
+        """As the voice's."""
+        self.told.append(event)
+        if event in {"intended", "inherited"} and self.then is not None:
+            self.policies = self.then
 
     def take(self, *_: object, **__: object) -> Taken:
         """One request."""
@@ -55,7 +66,7 @@ def go() -> Go:
 
 def remediations(world: World, cluster: Cluster) -> Remediations:
     """The supervisor in that world, with a real journal."""
-    voice = SimpleNamespace(step=lambda *_, **__: None, settled=world.settled.append)
+    voice = SimpleNamespace(step=world.step, settled=world.settled.append)
     parts: Any = {
         "api": None,
         "pods": SimpleNamespace(read=lambda *_: make.pod() if world.present else None),
@@ -71,7 +82,7 @@ def remediations(world: World, cluster: Cluster) -> Remediations:
         **parts,
         clock=lambda: world.now,
         pause=world.pause,
-        policies=lambda: make.policies(make.policy()),
+        policies=lambda: world.policies,
         sample_interval=15,
         late=90.0,
     )
@@ -193,3 +204,39 @@ def test_a_record_that_can_not_be_adopted_now_is_adopted_later() -> None:
     assert supervisor.adopt() == 1
     supervisor.join(5)
     assert [record.id for record in world.settled] == [left.id]
+
+
+# The policy has changed meanwhile
+
+
+@pytest.mark.parametrize(
+    ("policies", "words"),
+    [
+        (make.policies(make.policy(action=Action.NOTIFY)), "policy everyone says notify now, and no longer evict"),
+        (make.policies(make.policy(action=Action.DELETE)), "policy everyone says delete now, and no longer evict"),
+        (make.policies(make.policy(dry_run=True)), "policy everyone is on trial now"),
+        (make.policies(make.policy(name="other")), "policy everyone is gone"),
+    ],
+)
+@pytest.mark.parametrize("inherited", [True, False])
+def test_a_policy_that_asks_for_something_else_now_takes_nothing(
+    policies: PolicyFile,
+    words: str,
+    inherited: bool,  # noqa: FBT001
+) -> None:
+    """Few guards object to a report, and none to a rehearsal: an intent of before must not go by their word."""
+    cluster = Cluster()
+    world = World(go, answers=[Taken(Answer.ACCEPTED)] * 3, then=policies)
+    supervisor = remediations(world, cluster)
+    if inherited:
+        journal(cluster, Leader(cluster, "before")).update(intent(make.record(taken_at=None)))
+        assert supervisor.adopt() == 1
+    else:
+        begin(supervisor)
+    supervisor.join(5)
+    (settled,) = world.settled
+    assert world.evicted == []
+    assert settled.outcome is Outcome.CALLED_OFF
+    assert settled.detail == words
+    assert settled.settled_at is not None
+    assert (settled.settled_at - settled.intended_at >= 90) is inherited, "an old request may still arrive"
