@@ -26,13 +26,14 @@ Source: ``pkg/kubelet/images/types.go`` and ``pkg/kubelet/kuberuntime/kuberuntim
 
 
 def why_not_ready(workload: Workload, new: Sequence[LivePod]) -> str:
-    """One sentence about the replacement of one pod; ``new`` are the pods that may become it."""
+    """One sentence about the replacement of one pod; ``new`` are the pods that may become it and are not available."""
     living = [pod for pod in new if not pod.finished and not pod.terminating]
     for pod in living:
         if words := _words(pod):
             return f"{pod.name}: {words}"
     if living:
-        return f"{', '.join(sorted(pod.name for pod in living))} is not Ready"
+        what = "available" if any(pod.ready_since for pod in living) else "Ready"
+        return f"{', '.join(sorted(pod.name for pod in living))} {'is' if len(living) == 1 else 'are'} not {what}"
     if workload.creation_failure:
         return workload.creation_failure
     return f"{workload.ref} has not made a new pod"
@@ -52,11 +53,14 @@ def hopeless(workload: Workload, new: Sequence[LivePod]) -> float | None:
 
 
 def _is_lost(pod: LivePod) -> bool:
-    return bool(pod.unschedulable) or any(c.waiting.partition(":")[0] in _NEEDS_A_HAND for c in pod.containers)
+    waiting = (pod.initializing, *(container.waiting for container in pod.containers))
+    return bool(pod.unschedulable) or any(words.partition(":")[0] in _NEEDS_A_HAND for words in waiting)
 
 
 def _words(pod: LivePod) -> str:
     if pod.unschedulable:
         return f"Unschedulable: {pod.unschedulable}"
+    if pod.initializing:
+        return f"an init container: {pod.initializing}"
     waiting = next((f"container {c.name}: {c.waiting}" for c in pod.containers if c.waiting), "")
     return waiting or pod.unready

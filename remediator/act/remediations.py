@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from remediator.act import ledger as changes
 from remediator.act.examine import Go, Vetoed
+from remediator.act.places import why_unfit
 from remediator.act.rehearsal import rehearsed
 from remediator.act.replacement import Ended, Scene, assess
 from remediator.act.transaction import Means, Stopping, Transaction, intend
@@ -163,7 +164,8 @@ class Remediations:
         claimed = changes.claimed(self._means.journal.ledger, record)
         pods = {pod.uid: pod for pod in workload.pods}
         now = self._means.clock()
-        verdict = assess(record, Scene(workload, pods, claimed, now, gone_at=now))
+        unfit = why_unfit(record, workload, workload.pods, self._means.nodes)
+        verdict = assess(record, Scene(workload, pods, claimed, now, gone_at=now, unfit=unfit))
         if isinstance(verdict, Ended) and verdict.outcome not in {Outcome.NOT_READY, Outcome.STUCK_TERMINATING}:
             return f"after all: {verdict.detail}"
         return ""

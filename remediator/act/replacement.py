@@ -68,8 +68,10 @@ def assess(record: Remediation, scene: Scene) -> Ended | Waiting:
     replaced = bool(settles) and (_is_one_for_one(record) or len(up) >= _enough(record, workload))
     unwanted = _no_longer_wanted(record, workload, scene, up)
     old = scene.pods.get(record.breach.uid)
-    if old is not None and (replaced or unwanted or old.terminating):
-        return _while_old_is_there(record, old, replaced=replaced, now=now)
+    if old is not None and old.terminating:
+        return _while_old_is_there(old, replaced=replaced, now=now)
+    if old is not None and (replaced or unwanted):
+        return _untouched(record, old, now=now)
     if replaced:
         chosen = min(settles, key=lambda pod: (pod.created_at, pod.name))
         return Ended(Outcome.REPLACED, f"{chosen.name} is available", chosen)
@@ -79,7 +81,7 @@ def assess(record: Remediation, scene: Scene) -> Ended | Waiting:
         return Ended(Outcome.SCALED_DOWN, unwanted)
     if old is not None:
         return _untouched(record, old, now=now)
-    return _until_ready(record, workload, new, scene=scene)
+    return _until_ready(record, workload, new, up=up, scene=scene)
 
 
 def revision_of(pod: LivePod) -> str:
@@ -92,18 +94,16 @@ def revision_of(pod: LivePod) -> str:
 def _candidates(record: Remediation, scene: Scene) -> list[LivePod]:
     """The new pods that may be the replacement: of the same name, on the same node, or any of the workload."""
     new = [pod for uid, pod in scene.pods.items() if uid not in record.baseline.pods]
-    match record.workload.kind:
-        case "StatefulSet":
-            return [pod for pod in new if pod.name == record.breach.pod]
-        case "DaemonSet":
-            return [pod for pod in new if pod.node == record.breach.node]
-        case _:
-            return new
+    if record.workload.is_a("StatefulSet"):
+        return [pod for pod in new if pod.name == record.breach.pod]
+    if record.workload.is_a("DaemonSet"):
+        return [pod for pod in new if pod.node == record.breach.node]
+    return new
 
 
 def _is_one_for_one(record: Remediation) -> bool:
     """Whether the replacement of a pod can be told from those of all others."""
-    return record.workload.kind in {"StatefulSet", "DaemonSet"}
+    return record.workload.is_a("StatefulSet", "DaemonSet")
 
 
 def _enough(record: Remediation, workload: Workload) -> int:
@@ -115,18 +115,16 @@ def _enough(record: Remediation, workload: Workload) -> int:
 
 def _no_longer_wanted(record: Remediation, workload: Workload, scene: Scene, up: list[LivePod]) -> str:
     """Why no replacement is wanted, empty where one is."""
-    match record.workload.kind:
-        case "StatefulSet":
-            number, first = ordinal(record.breach.pod), workload.first_ordinal
-            if number is None or workload.wanted is None or first <= number < first + workload.wanted:
-                return ""
-            return f"{workload.ref} wants {workload.wanted} pods now, {record.breach.pod} is not among them"
-        case "DaemonSet":
-            return scene.unfit
-        case _:
-            if workload.wanted is None or workload.wanted >= record.baseline.wanted or len(up) < workload.wanted:
-                return ""
-            return f"{workload.ref} wants {workload.wanted} pods now, and has them"
+    if record.workload.is_a("DaemonSet"):
+        return scene.unfit
+    if record.workload.is_a("StatefulSet"):
+        number, first = ordinal(record.breach.pod), workload.first_ordinal
+        if number is None or workload.wanted is None or first <= number < first + workload.wanted:
+            return ""
+        return f"{workload.ref} wants {workload.wanted} pods now, {record.breach.pod} is not among them"
+    if workload.wanted is None or workload.wanted >= record.baseline.wanted or len(up) < workload.wanted:
+        return ""
+    return f"{workload.ref} wants {workload.wanted} pods now, and has them"
 
 
 def _is_all_of_another_template(record: Remediation, workload: Workload, up: list[LivePod]) -> bool:
@@ -135,10 +133,10 @@ def _is_all_of_another_template(record: Remediation, workload: Workload, up: lis
     return len(up) >= workload.wanted and not any(_same_template(pod, record) for pod in up)
 
 
-def _while_old_is_there(record: Remediation, old: LivePod, *, replaced: bool, now: float) -> Ended | Waiting:
+def _while_old_is_there(old: LivePod, *, replaced: bool, now: float) -> Ended | Waiting:
     """It is not over before the old pod's object is gone as well."""
-    # deletionTimestamp is the end of the grace period; before the deletion shows, the record's own time counts.
-    gone_by = (old.deleted_at or (record.taken_at or now) + old.grace_period) + STUCK_AFTER
+    # deletionTimestamp is the end of the grace period.
+    gone_by = (old.deleted_at or now) + STUCK_AFTER
     if now < gone_by:
         return Waiting("the old pod is terminating", gone_by)
     held = f"finalizers {', '.join(old.finalizers)}" if old.finalizers else f"node {old.node}"
@@ -156,24 +154,37 @@ def _untouched(record: Remediation, old: LivePod, *, now: float) -> Ended | Wait
     return Ended(Outcome.BLOCKED, detail)
 
 
-def _until_ready(record: Remediation, workload: Workload, new: list[LivePod], *, scene: Scene) -> Ended | Waiting:
-    """``readyTimeout`` counts from the moment at which the replacement could be made.
+def _until_ready(
+    record: Remediation, workload: Workload, new: list[LivePod], *, up: list[LivePod], scene: Scene
+) -> Ended | Waiting:
+    """``readyTimeout`` counts from the old pod's disappearance, which the replacement may have had to wait for.
 
-    That is the old pod's disappearance, or earlier where the replacement was made beside it.
+    Or from earlier: where a container of a new pod ran by then, it did not wait.
     """
     taken, now = record.taken_at or scene.now, scene.now
-    start = taken if scene.gone_at is None else max(scene.gone_at, taken)
-    if new:
-        start = min(start, max(taken, min(pod.created_at for pod in new)))
+    gone_at = taken if scene.gone_at is None else max(scene.gone_at, taken)
+    mine = [pod for pod in new if pod.uid not in scene.claimed]
+    ran = [c.started_at for pod in mine for c in pod.containers if c.started_at is not None]
+    start = min(gone_at, max(taken, min(ran))) if ran else gone_at
+    available = {pod.uid for pod in up}
+    missing = [pod for pod in mine if pod.uid not in available]
+    reason = _why(record, workload, missing, up=up, is_there=len(missing) < len(mine))
+    lost_since = hopeless(workload, mine)
     deadline = start + record.terms.ready_timeout
-    reason = why_not_ready(workload, new)
-    lost_since = hopeless(workload, new)
-    given_up = deadline if lost_since is None else min(deadline, max(lost_since, start) + HOPELESS_AFTER)
+    given_up = deadline if lost_since is None else min(deadline, max(lost_since, gone_at) + HOPELESS_AFTER)
     if now >= given_up:
         detail = f"no replacement of {record.breach.pod} was available after {now - start:.0f} s: {reason}"
-        return Ended(Outcome.NOT_READY, detail, suspects=tuple(pod.uid for pod in new))
-    matures = [pod.ready_since + workload.min_ready_seconds for pod in new if pod.ready_since and not pod.terminating]
+        return Ended(Outcome.NOT_READY, detail, suspects=tuple(pod.uid for pod in missing))
+    matures = [pod.ready_since + workload.min_ready_seconds for pod in mine if pod.ready_since and not pod.terminating]
     return Waiting(reason, min([given_up, *(moment for moment in matures if moment > now)]))
+
+
+def _why(record: Remediation, workload: Workload, missing: list[LivePod], *, up: list[LivePod], is_there: bool) -> str:
+    """Why it is not over; with ``is_there`` the new pod is available, and pods that were there before are not."""
+    if not is_there:
+        return why_not_ready(workload, missing)
+    too_few = f"{len(up)} of {_enough(record, workload)} pods are available"
+    return f"{too_few}; {why_not_ready(workload, missing)}" if missing else too_few
 
 
 def _available(pods: Iterable[LivePod], workload: Workload, now: float) -> list[LivePod]:

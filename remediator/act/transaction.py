@@ -32,6 +32,10 @@ limit for a request."""
 TRIES = 3
 DETAIL = 1000
 """Characters of a server's words that the journal keeps."""
+SUSPECTS = 3
+"""Pods whose events are asked for, each with one request."""
+SKEW = 60.0
+"""Seconds that the clocks of those who write events may be behind ours."""
 _MAY_BE_INTERCEPTED = frozenset({Answer.OVERLOAD, Answer.FORBIDDEN, Answer.REFUSED})
 _SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
 
@@ -286,12 +290,12 @@ class Transaction:
 
     def _in_their_words(self, ended: Ended) -> Ended:
         """What Kubernetes reports about the workload and its new pods, which the reason alone does not have."""
-        workload = self._record.workload
-        maker = self._record.baseline.revision if workload.kind == "Deployment" else ""
+        record, workload = self._record, self._record.workload
+        # A ReplicaSet that has an owner is what can't make pods, and what the revision names.
+        maker = "" if workload.is_a("ReplicaSet", "StatefulSet", "DaemonSet") else record.baseline.revision
+        about = filter(None, [workload.uid, maker, *ended.suspects[:SUSPECTS]])
         try:
-            words = self._means.events.warnings(
-                workload.namespace, filter(None, [workload.uid, maker, *ended.suspects])
-            )
+            words = self._means.events.warnings(workload.namespace, about, since=record.intended_at - SKEW)
         except KubernetesError as exc:
             words = (f"events can't be read: {exc}",)
         return replace(ended, detail="; ".join([ended.detail, *(one for one in words if one not in ended.detail)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from remediator.act.places import why_unfit
 from remediator.act.replacement import Ended, Scene, Waiting, assess
 from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
@@ -126,6 +127,7 @@ class Wait:
             return False
         self._owner = workload
         self._view.apply(Listed(workload.pods if workload else ()))
+        self._look_at_the_node()
         return True
 
     def _look(self) -> None:
@@ -137,23 +139,18 @@ class Wait:
             return
         try:
             self._owner = self._owners.describe(self._record.workload)
-            self._why_unfit = self._unfit(self._owner) if self._owner and self._gone_at is not None else ""
         except KubernetesError as exc:
             self._say(f"can't look at {self._record.workload}: {exc}")
+        self._look_at_the_node()
 
-    def _unfit(self, workload: Workload) -> str:
-        """Why the node that the pod was on can have no pod of its DaemonSet any more. Raises KubernetesError."""
-        record = self._record
-        if record.workload.kind != "DaemonSet":
-            return ""
-        node = self._nodes.read(record.breach.node)
-        if node is None:
-            return f"node {record.breach.node} is gone"
-        if node.readable and any(node.labels.get(key) != value for key, value in workload.node_selector.items()):
-            return f"node {node.name} is not selected any more"
-        if workload.wanted is not None and workload.wanted < record.baseline.wanted:
-            return f"{workload.ref} wants {workload.wanted} pods now, and none on node {node.name}"
-        return ""
+    def _look_at_the_node(self) -> None:
+        """Whether a DaemonSet's pod can come back, once the old one is gone."""
+        if self._owner is None or self._gone_at is None or not self._record.workload.is_a("DaemonSet"):
+            return
+        try:
+            self._why_unfit = why_unfit(self._record, self._owner, self._mine().values(), self._nodes)
+        except KubernetesError as exc:
+            self._say(f"can't look at node {self._record.breach.node}: {exc}")
 
     def _mine(self) -> dict[str, LivePod]:
         """The pods that the workload controls, among those that its selector finds."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from remediator.cluster.api import ApiServer, Json
+from remediator.cluster.pods import parse_time
 from remediator.errors import KubernetesOdd
 
 LATEST = 3
@@ -21,24 +22,31 @@ class Events:
     def __init__(self, api: ApiServer) -> None:
         self._api = api
 
-    def warnings(self, namespace: str, uids: Iterable[str]) -> tuple[str, ...]:
-        """The latest warnings about these objects, as ``Reason: message``, each once. Raises KubernetesError."""
+    def warnings(self, namespace: str, uids: Iterable[str], *, since: float) -> tuple[str, ...]:
+        """The latest warnings about these objects, as ``Reason: message``, each once.
+
+        Those that were seen last before ``since`` (seconds since the epoch) tell of something else. Raises
+        KubernetesError.
+        """
         found: dict[str, None] = {}
         for uid in uids:
             query = {"fieldSelector": f"regarding.uid={uid},type=Warning"}
             path = f"/apis/events.k8s.io/v1/namespaces/{quote(namespace, safe='')}/events"
             items, _ = self._api.list(path, query)
             try:
-                latest = sorted(items, key=_time)[-LATEST:]
-                found |= dict.fromkeys(f"{one.get('reason', '')}: {(one.get('note') or '').strip()}" for one in latest)
-            except (KeyError, TypeError, AttributeError) as exc:
+                latest = sorted((one for one in items if _time(one) >= since), key=_time)[-LATEST:]
+                found |= dict.fromkeys(
+                    f"{one.get('reason') or ''}: {(one.get('note') or '').strip()}" for one in latest
+                )
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
                 message = f"an event in {namespace} can't be understood: {exc!r}"
                 raise KubernetesOdd(message) from exc
         return tuple(found)
 
 
-def _time(event: Json) -> str:
-    """When it was last seen; API times in UTC sort as text."""
+def _time(event: Json) -> float:
+    """When it was last seen, in seconds since the epoch."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("deprecatedLastTimestamp"), event.get("eventTime"))
-    return next((str(time) for time in times if time), str(event["metadata"].get("creationTimestamp") or ""))
+    seen = next((time for time in times if time), event["metadata"].get("creationTimestamp"))
+    return parse_time(seen) or 0.0

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from remediator.cluster.api import ApiServer, Json
 from remediator.errors import KubernetesOdd, KubernetesRefused
-from remediator.model.nodes import Node
+from remediator.model.nodes import Node, Taint
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
@@ -46,6 +46,7 @@ class Nodes:
 
 def _node(found: Json) -> Node:
     metadata, conditions = found["metadata"], (found.get("status") or {}).get("conditions") or ()
+    taints = (found.get("spec") or {}).get("taints") or ()
     ready: Json = next((c for c in conditions if c["type"] == "Ready"), {})
     words = (
         "" if ready.get("status") == "True" else f"{ready.get('reason', '')}: {ready.get('message', '')}".strip(": ")
@@ -54,4 +55,5 @@ def _node(found: Json) -> Node:
         metadata["name"],
         not_ready=words or ("" if ready.get("status") == "True" else "it has not said that it is Ready"),
         labels=metadata.get("labels") or {},
+        taints=tuple(Taint(t["key"], t.get("value") or "", t.get("effect") or "") for t in taints),
     )

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from kubernetes.utils.quantity import parse_quantity
 
 from remediator.cluster.api import ApiServer, Json
+from remediator.cluster.placement import made_for
 from remediator.cluster.readiness import why_unready
 from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.pods import Container, LivePod, OwnerReference
@@ -93,7 +94,7 @@ def _parse(pod: Json) -> LivePod:
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         phase=status.get("phase", ""),
-        node=spec.get("nodeName", ""),
+        node=made_for(spec),
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         controller=controller_of(metadata),
@@ -106,6 +107,7 @@ def _parse(pod: Json) -> LivePod:
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
         pod_group=group or (metadata.get("labels") or {}).get("scheduling.x-k8s.io/pod-group", ""),
         unready="" if ready.get("status") == "True" else why_unready(spec, status),
+        initializing=_initializing(status),
         finalizers=tuple(metadata.get("finalizers") or ()),
         memory_limit=_pod_limit(spec, status),
         resizing=_resizing(conditions.get(RESIZING) or {}, status),
@@ -131,6 +133,11 @@ def _containers(spec: Json, status: Json) -> Iterable[Container]:
             waiting=_words(waiting),
             memory_request=_in_force("requests", container, seen),
         )
+
+
+def _initializing(status: Json) -> str:
+    waiting = [(s.get("state") or {}).get("waiting") or {} for s in status.get("initContainerStatuses") or ()]
+    return next((_words(one) for one in waiting if one.get("reason") not in {None, "PodInitializing"}), "")
 
 
 def _pod_limit(spec: Json, status: Json) -> int | None:

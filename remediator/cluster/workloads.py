@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from remediator.cluster.api import Json
+from remediator.cluster.placement import parse_placement
 from remediator.cluster.pods import parse_time
 from remediator.model.selectors import LabelSelector
 from remediator.model.workloads import Revisions, Workload, WorkloadRef
@@ -88,6 +89,6 @@ def _daemonset(spec: Json, status: Json, template: Json) -> Json:
     return {
         "wanted": wanted,
         "outdated": max(wanted - updated, 0),
-        "node_selector": template.get("nodeSelector") or {},
+        "placement": parse_placement(template),
         "rollout": f"{updated} of {wanted} nodes have the newest template" if rolling else "",
     }

@@ -44,10 +44,12 @@ class Container:
 class LivePod:
     """One pod instance: the UID, not the name, is what it is.
 
-    ``deleted_at`` is the moment by which its grace period ends (the API's deletionTimestamp), None while
-    nobody has asked for its deletion. ``ready_since`` is None while it is not Ready. ``memory_limit`` is the limit in
-    force of the pod as a whole, in bytes, None for none. ``resizing`` are Kubernetes' words for a resize that is being
-    carried out, empty while none is. ``unready`` says which probe or gate keeps it from being Ready.
+    ``node`` is the one that it is on or, while it is on none, the only one that it can get on: a DaemonSet makes each
+    pod for one node. ``deleted_at`` is the moment by which its grace period ends (the API's deletionTimestamp), None
+    while nobody has asked for its deletion. ``ready_since`` is None while it is not Ready. ``memory_limit`` is the
+    limit in force of the pod as a whole, in bytes, None for none. ``resizing`` are Kubernetes' words for a resize that
+    is being carried out, empty while none is. ``unready`` says which probe or gate keeps it from being Ready, and
+    ``initializing`` what an init container waits for, where that is not just its turn.
     """
 
     namespace: str
@@ -71,6 +73,7 @@ class LivePod:
     memory_limit: int | None = None
     resizing: str = ""
     unready: str = ""
+    initializing: str = ""
 
     @property
     def terminating(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from remediator.model.placement import Placement
 from remediator.model.pods import LivePod
 from remediator.model.selectors import LabelSelector
 
@@ -21,6 +22,10 @@ class WorkloadRef:
     name: str
     uid: str
     api_version: str = field(default="", compare=False)
+
+    def is_a(self, *kinds: str) -> bool:
+        """Whether it is one of these kinds of Kubernetes' own; other projects have kinds of the same names."""
+        return self.kind in kinds and self.api_version.partition("/")[0] in {"", "apps"}
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
@@ -55,7 +60,7 @@ class Workload:
 
     Of a StatefulSet: ``ordered`` (``OrderedReady``) makes no pod before all lower ordinals are Ready, ``first_ordinal``
     is where its ordinals start, and ``revisions`` what it makes its pods from. Of a DaemonSet: ``outdated`` is how many
-    nodes lack a pod of the newest template, and ``node_selector`` the labels that its nodes must have.
+    nodes lack a pod of the newest template, and ``placement`` which nodes it has pods on.
     """
 
     ref: WorkloadRef
@@ -73,7 +78,7 @@ class Workload:
     first_ordinal: int = 0
     revisions: Revisions | None = None
     outdated: int = 0
-    node_selector: Mapping[str, str] = field(default_factory=dict)
+    placement: Placement = field(default_factory=Placement)
 
     @property
     def size(self) -> int:

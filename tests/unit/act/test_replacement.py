@@ -306,7 +306,7 @@ def test_the_terms_of_the_beginning_hold() -> None:
             "web-5d4f-new-1: container app: ImagePullBackOff: no such image",
         ),
         ([new(ready_since=None)], {}, "web-5d4f-new-1 is not Ready"),
-        ([new("b", ready_since=None), new("a", ready_since=None)], {}, "web-5d4f-a, web-5d4f-b is not Ready"),
+        ([new("b", ready_since=None), new("a", ready_since=None)], {}, "web-5d4f-a, web-5d4f-b are not Ready"),
         ([new(ready_since=None, phase="Failed")], {}, "Deployment/web has not made a new pod"),
     ],
 )
