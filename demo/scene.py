@@ -124,9 +124,13 @@ def _standing(pod: Pod, *, story: Story, reading: Reading, why: Why | None) -> t
         waits = story.waits(pod.name, pod.uid)
         if waits is not None and waits.at > reading.at - _FRESH:
             return Mood.WAITS, f"waits: {', '.join(waits.reasons)}"
-        return Mood.OVER, f"over for {reading.at - reading.over_since[pod.uid]:.0f} s of {FOR} s"
+        return Mood.OVER, _over(reading.at - reading.over_since[pod.uid])
     if why is not None:
         return Mood.LEFT_ALONE, f"left alone: {why.reason}"
     if before is not None:
         return Mood.NEW, "new, available"
     return Mood.QUIET, ""
+
+
+def _over(seconds: float) -> str:
+    return f"over for {seconds:.0f} s of {FOR} s" if seconds < FOR else f"over for {seconds:.0f} s: a breach"

@@ -129,7 +129,8 @@ class Show:
 
     def picture(self, rows: Sequence[Row]) -> None:
         """A bar for each pod, from nothing to its limit, with a mark at the threshold."""
-        self._print(lambda: self._picture(rows))
+        at = self.elapsed
+        self._print(lambda: self._picture(rows, at))
 
     def summary(self, replaced: Sequence[Replaced], stayed: Sequence[Stayed]) -> None:
         """The two tables."""
@@ -167,10 +168,10 @@ class Show:
         else:
             what()
 
-    def _picture(self, rows: Sequence[Row]) -> None:
+    def _picture(self, rows: Sequence[Row], at: float) -> None:
         glyphs = ASCII if self._console.options.ascii_only else UNICODE
         legend = f"memory; {glyphs.mark} threshold {mebibytes(THRESHOLD)}, right end: limit {mebibytes(LIMIT)}"
-        self._now(Line(self.elapsed, "", legend, "dim"))
+        self._now(Line(at, "", legend, "dim"))
         longest = max((len(row.pod) for row in rows), default=0)
         width = max(min(self._console.width - longest - 20, _WIDEST), 10)
         for row in rows:

@@ -15,7 +15,7 @@ from demo.words import Line, mebibytes
 _STYLES = {
     Mood.QUIET: "dim",
     Mood.OVER: "yellow",
-    Mood.WAITS: "blue",
+    Mood.WAITS: "bright_blue",
     Mood.LEFT_ALONE: "magenta",
     Mood.GOES: "bold red",
     Mood.STARTS: "cyan",

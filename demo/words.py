@@ -58,7 +58,7 @@ def between(start: float | None, end: float | None) -> float | None:
 def _left_alone(one: LeftAlone, at: float) -> Line:
     memory = "" if one.value is None else f" at {mebibytes(one.value)}"
     words = f"{one.pod}{memory}: {', '.join(one.reasons)} ({_CGROUP.sub('', one.detail)})"
-    return Line(at, "waits", words, "blue") if one.waits else Line(at, "left alone", words, "bold magenta")
+    return Line(at, "waits", words, "bright_blue") if one.waits else Line(at, "left alone", words, "bold magenta")
 
 
 def _step(step: Step, at: float) -> Line | None:
@@ -66,7 +66,7 @@ def _step(step: Step, at: float) -> Line | None:
     match step.name:
         case "intended":
             why = f"{mebibytes(one.before)}, over {one.threshold_text} for {FOR} s"
-            return Line(at, "decides", f"to evict {one.pod}: {why}; noted in the journal", "bold")
+            return Line(at, "decides", f"to evict {one.pod}: {why}", "bold")
         case "taken":
             return Line(at, "evicted", f"{one.pod} ({step.words})", "bold red")
         case "available":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ STARTING = Pod("web-1", "a", "web", ready=False)
     [
         ([], POD, BELOW, Mood.QUIET, ""),
         ([], POD, OVER, Mood.OVER, "over for 4 s of 10 s"),
+        ([], POD, replace(OVER, at=AT + 6), Mood.OVER, "over for 10 s: a breach"),
         ([], POD, FALLEN, Mood.LEFT_ALONE, "left alone: below-threshold"),
         ([], LEAVING, BELOW, Mood.GOES, "gone"),
         ([], STARTING, Reading(), Mood.STARTS, "new, not Ready yet"),

@@ -79,11 +79,7 @@ def test_what_is_said_again_and_again_is_told_once(tmp_path: Path) -> None:
             "looks",
             "the daemon's first evaluation measures 12 containers",
         ),
-        (
-            step("intended", "web-1", "a"),
-            "decides",
-            "to evict web-1: 400Mi, over 75% of limit for 10 s; noted in the journal",
-        ),
+        (step("intended", "web-1", "a"), "decides", "to evict web-1: 400Mi, over 75% of limit for 10 s"),
         (step("taken", "web-1", "a", words="accepted"), "evicted", "web-1 (accepted)"),
         (step("available", "web-1", "a", replacement="web-2"), "available", "web-2, unknown after the eviction"),
         (settled("web-1", "a", "web-2"), "replaced", "web-1 by web-2: 400Mi before, 70Mi after"),
