@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from demo.bar import ASCII, UNICODE, bar
-from demo.cast import LIMIT, THRESHOLD
+from demo.cast import LIMIT, THRESHOLD, roles
 from demo.scene import Row, Scene
 from demo.still import Still, still
 from demo.view import View, lines
 from tests.unit.demo.make import example
 
+README = Path(__file__).resolve().parents[3] / "README.md"
 SIZES = [
     (width, height) for width in (1, 20, 40, 79, 80, 100, 129, 130, 140, 300) for height in (1, 5, 10, 24, 45, 100)
 ]
@@ -153,3 +155,19 @@ def test_rows_need_no_known_kind() -> None:
     """A custom controller's pods are shown with the name of its kind."""
     scene = Scene(0.0, rows=(Row("x-1", "Rollout", "", None, example().rows[0].mood, ""),))
     assert any("Rollout" in line for line in plain(scene, 80, 24))
+
+
+def test_the_still_in_the_readme_is_of_this_view_and_this_cast() -> None:
+    """Its head is what is drawn today, and its pods are those that are on the stage, with these reasons."""
+    (shown,) = re.findall(r"^```text\n(remediator .*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = shown.splitlines()
+    drawn = plain(example(), 80, 24)
+    assert found[1] == drawn[1]
+    assert (found[4].split()[:2], found[4].split()[-1]) == (drawn[4].split()[:2], drawn[4].split()[-1])
+    of = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds", "Job": "job"}
+    pods = found[5 : found.index("", 5)]
+    cast = [role for role in roles() for _ in range(role.pods)]
+    assert [line.split()[1] for line in pods] == [of[role.kind] for role in cast]
+    for role, line in zip(cast, pods, strict=True):
+        assert line.startswith(role.workload)
+        assert (f"left alone: {role.left_alone}" in line) == (role.left_alone is not None)
