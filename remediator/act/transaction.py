@@ -127,6 +127,7 @@ class Transaction:
 
     def _take(self) -> None:
         """Until the pod is taken, or the record is settled."""
+        words = ""
         for attempt in range(1, TRIES + 1):
             if (self._sent or attempt > 1) and self._gone():
                 return self._somebody_took_it()
@@ -136,17 +137,16 @@ class Transaction:
             if go is None:
                 return None
             taken = self._send(go)
-            self._means.voice.step(
-                self._record, str(self._record.action), answer=taken.answer.name.lower(), words=taken.words
-            )
+            words = taken.words
+            self._means.voice.step(self._record, str(self._record.action), answer=taken.answer.name.lower(), words=words)
             if taken.answer is Answer.ACCEPTED:
                 return self._taken("accepted", go.workload)
-            if taken.answer in _MAY_BE_INTERCEPTED and (words := self._intercepted()):
-                return self._taken(words, go.workload)
+            if taken.answer in _MAY_BE_INTERCEPTED and (intercepted := self._intercepted()):
+                return self._taken(intercepted, go.workload)
             if self._final(taken, attempt):
                 return None
             self._rest(taken)
-        return self._call_off(f"{TRIES} requests were not carried out")
+        return self._call_off(f"{TRIES} requests were not carried out, the last one with the answer: {words}")
 
     def _send(self, go: Go) -> Taken:
         # The look may have taken long: a term that has ended meanwhile sends nothing more.
@@ -159,7 +159,7 @@ class Transaction:
             resource_version=go.pod.resource_version,
             grace_period=self._record.terms.grace_period,
         )
-        if taken.answer is Answer.UNKNOWN:
+        if taken.may_have_landed:
             self._sent, self._sent_at = True, self._means.clock()
         return taken
 

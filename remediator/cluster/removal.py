@@ -50,11 +50,15 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The answer with the server's own words; ``retry_after`` in seconds where the server named it."""
+    """The answer with the server's own words; ``retry_after`` in seconds where the server named it.
+
+    ``may_have_landed``: whether the request may have been carried out, or may still be, whatever was answered.
+    """
 
     answer: Answer
     words: str = ""
     retry_after: int | None = None
+    may_have_landed: bool = False
 
 
 class Removal:
@@ -102,7 +106,7 @@ class Removal:
             else:
                 self._api.write("evict", "POST", f"{path}/eviction{query}", _eviction(namespace, name, options))
         except (KubernetesUnreachable, KubernetesOdd) as exc:
-            return Taken(Answer.UNKNOWN, str(exc))
+            return Taken(Answer.UNKNOWN, str(exc), may_have_landed=True)
         except KubernetesRefused as exc:
             taken = understand(exc.status)
             if taken.answer is Answer.OVERLOAD:
@@ -148,4 +152,6 @@ def understand(status: Status) -> Taken:
         case _:
             answer = Answer.REFUSED
     words = "; ".join(filter(None, (words, *(message for _, message in status.causes))))
-    return Taken(answer, words, status.retry_after)
+    # A load balancer that loses the server in the middle of a request says 503 as well.
+    landed = answer is Answer.UNKNOWN or status.code == _UNAVAILABLE
+    return Taken(answer, words, status.retry_after, may_have_landed=landed)

@@ -35,11 +35,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Respond:
-    """Answer this instead of asking the server."""
+    """Answer this: instead of asking the server, or, with ``forwarded``, in place of what it has answered."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    forwarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,23 @@ class Drip:
 
 @dataclass(frozen=True)
 class Hang:
-    """Accept, and answer nothing."""
+    """Accept, and answer nothing; with ``forwarded`` the server is asked all the same."""
+
+    forwarded: bool = False
 
 
-Fault = Respond | Cut | Drip | Hang
+@dataclass(frozen=True)
+class Late:
+    """Pass it on when the event is set and not before, whether the client still waits or not.
+
+    ``passed`` is set when the server has answered.
+    """
+
+    release: threading.Event
+    passed: threading.Event = field(default_factory=threading.Event)
+
+
+Fault = Respond | Cut | Drip | Hang | Late
 
 
 class Proxy:
@@ -144,7 +158,9 @@ class Proxy:
         match self.fault(request):
             case None:
                 self._forward(handler, request, answer=True)
-            case Respond(status, body, headers):
+            case Respond(status, body, headers, forwarded):
+                if forwarded:
+                    self._forward(handler, request, answer=False)
                 handler.send_response(status)
                 for key, value in {"Content-Type": "application/json", **headers}.items():
                     handler.send_header(key, value)
@@ -158,8 +174,15 @@ class Proxy:
                 _close(handler)
             case Drip(headers):
                 self._drip(handler, headers=headers)
-            case Hang():
+            case Hang(forwarded):
+                if forwarded:
+                    self._forward(handler, request, answer=False)
                 self._closing.wait(120)
+                _close(handler)
+            case Late(release, passed):
+                if release.wait(120):
+                    self._forward(handler, request, answer=False)
+                    passed.set()
                 _close(handler)
 
     def _forward(self, handler: BaseHTTPRequestHandler, request: Request, *, answer: bool) -> None:

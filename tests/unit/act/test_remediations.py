@@ -25,6 +25,8 @@ from tests.unit import make
 from tests.unit.act.fakes import Cluster, Leader, intent, journal
 
 NO = Vetoed((Veto(Reason.ROLLOUT_IN_PROGRESS, "for a moment"),))
+LOST = Taken(Answer.UNKNOWN, "the answer was lost", may_have_landed=True)
+UNAVAILABLE = Taken(Answer.OVERLOAD, "503 by whoever stands in between", retry_after=1, may_have_landed=True)
 
 
 @dataclass
@@ -126,10 +128,11 @@ def test_a_record_that_is_settled_while_it_is_adopted_is_not_run_again() -> None
     assert [record.outcome for record in world.settled] == [Outcome.CALLED_OFF]
 
 
-def test_a_late_request_is_waited_for_from_when_it_was_sent() -> None:
+@pytest.mark.parametrize("answer", [LOST, UNAVAILABLE], ids=["lost", "503"])
+def test_a_late_request_is_waited_for_from_when_it_was_sent(answer: Taken) -> None:
     """Three answers are lost, each after long looks: the record is dropped only when the last can't arrive any more."""
     cluster = Cluster()
-    world = World(go, answers=[Taken(Answer.UNKNOWN)] * 3)
+    world = World(go, answers=[answer] * 3)
     slow = world.guarded
 
     def guarded() -> Go | Vetoed:
@@ -145,12 +148,27 @@ def test_a_late_request_is_waited_for_from_when_it_was_sent() -> None:
     assert record.outcome is Outcome.CALLED_OFF
     assert record.settled_at is not None
     assert record.settled_at - world.evicted[-1] >= 90
+    assert answer.words in record.detail
 
 
-def test_a_pod_that_goes_by_a_late_request_is_ours() -> None:
+def test_refusals_that_change_nothing_are_over_at_once() -> None:
+    """Flow control has said three times that it did nothing: no late request is waited for, the words are kept."""
+    cluster = Cluster()
+    world = World(go, answers=[Taken(Answer.OVERLOAD, "too many requests")] * 3)
+    supervisor = remediations(world, cluster)
+    begin(supervisor)
+    supervisor.join(5)
+    (record,) = world.settled
+    assert record.outcome is Outcome.CALLED_OFF
+    assert "too many requests" in record.detail
+    assert world.now == make.NOW
+
+
+@pytest.mark.parametrize("answer", [LOST, UNAVAILABLE], ids=["lost", "503"])
+def test_a_pod_that_goes_by_a_late_request_is_ours(answer: Taken) -> None:
     """Nothing was answered, and the pod is gone: the record goes on as taken, and is not given back."""
     cluster = Cluster()
-    world = World(go, answers=[Taken(Answer.UNKNOWN)] * 3)
+    world = World(go, answers=[answer] * 3)
 
     def gone_in_the_end(seconds: float) -> bool:
         world.now += max(seconds, 0.0)

@@ -183,6 +183,7 @@ def test_without_a_whole_answer_the_end_is_unknown(server: Server, api: ApiServe
     server.answer = answer
     taken = evict(api, fence)
     assert taken.answer is Answer.UNKNOWN
+    assert taken.may_have_landed
     assert taken.words
     assert len(server.requests) == 1
 
@@ -236,6 +237,7 @@ def test_each_answer_means_one_thing(
     taken = evict(api, fence)
     assert taken.answer is answer
     assert taken.words.startswith(body.get("message", "no"))
+    assert taken.may_have_landed == (answer is Answer.UNKNOWN or code == 503)
     assert len(server.requests) == 1
 
 
