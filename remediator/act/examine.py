@@ -173,6 +173,10 @@ class Examination:
             return Vetoed(vetoes, owner)
         return self._last_stage(verdict, pod, world, policy=policy, ledger=ledger)
 
+    def budgets_of(self, pod: LivePod) -> tuple[str, ...]:
+        """The names of the disruption budgets that cover a pod, in order. Raises KubernetesError."""
+        return tuple(sorted(one.name for one in self._budgets.of(pod.namespace) if one.covers(pod)))
+
     def _first_stages(
         self,
         breach: Breach,

@@ -13,6 +13,8 @@ def rehearsed(go: Go, removal: Removal) -> tuple[Veto, ...]:
     policy = go.policy
     if policy.action is Action.NOTIFY:
         return (Veto(Reason.DRY_RUN, "it would have been reported"),)
+    if (left := removal.pause) > 0:
+        return (Veto(Reason.DRY_RUN, f"could not tell: the API server is left in peace for {left:.0f} s"),)
     taken = removal.take(
         policy.action,
         namespace=go.pod.namespace,

@@ -138,12 +138,14 @@ class Transaction:
                 return None
             taken = self._send(go)
             words = taken.words
-            self._means.voice.step(self._record, str(self._record.action), answer=taken.answer.name.lower(), words=words)
+            self._means.voice.step(
+                self._record, str(self._record.action), answer=taken.answer.name.lower(), words=words
+            )
             if taken.answer is Answer.ACCEPTED:
                 return self._taken("accepted", go.workload)
             if taken.answer in _MAY_BE_INTERCEPTED and (intercepted := self._intercepted()):
                 return self._taken(intercepted, go.workload)
-            if self._final(taken, attempt):
+            if self._final(taken, attempt, go.pod):
                 return None
             self._rest(taken)
         return self._call_off(f"{TRIES} requests were not carried out, the last one with the answer: {words}")
@@ -163,18 +165,26 @@ class Transaction:
             self._sent, self._sent_at = True, self._means.clock()
         return taken
 
-    def _final(self, taken: Taken, attempt: int) -> bool:
+    def _final(self, taken: Taken, attempt: int, pod: LivePod) -> bool:
         """Whether the answer ends the record."""
         match taken.answer:
             case Answer.BUDGET:
-                self._call_off(taken.words, Outcome.BLOCKED)
+                self._call_off(self._with_budgets(taken.words, pod), Outcome.BLOCKED)
             case Answer.CONTENTION if attempt > 1:
-                self._call_off(taken.words, Outcome.BLOCKED)
+                self._call_off(self._with_budgets(taken.words, pod), Outcome.BLOCKED)
             case Answer.FORBIDDEN | Answer.REFUSED:
                 self._call_off(taken.words, Outcome.FAILED)
             case _:
                 return False
         return True
+
+    def _with_budgets(self, words: str, pod: LivePod) -> str:
+        """The refusal with the names of the pod's budgets: that there are two, the API server says without them."""
+        try:
+            names = self._means.examination.budgets_of(pod)
+        except KubernetesError as exc:
+            return f"{words}; which budgets cover it can't be read: {exc}"
+        return f"{words}; it is covered by PodDisruptionBudget {', '.join(names)}" if names else words
 
     def _rest(self, taken: Taken) -> None:
         # After an overload the pause comes first, so that the look is fresh when the request is sent.

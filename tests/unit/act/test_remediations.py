@@ -22,7 +22,7 @@ from remediator.model.remediations import Ledger, Remediation
 from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.policy import PolicyFile
 from tests.unit import make
-from tests.unit.act.fakes import Cluster, Leader, intent, journal
+from tests.unit.act.fakes import Cluster, Leader, intent, journal, refused
 
 NO = Vetoed((Veto(Reason.ROLLOUT_IN_PROGRESS, "for a moment"),))
 LOST = Taken(Answer.UNKNOWN, "the answer was lost", may_have_landed=True)
@@ -39,6 +39,7 @@ class World:
     now: float = make.NOW
     evicted: list[float] = field(default_factory=list)
     settled: list[Remediation] = field(default_factory=list)
+    budgets: Callable[[], tuple[str, ...]] = tuple
     policies: PolicyFile = field(default_factory=make.policies)
     then: PolicyFile | None = None
     """The policies as soon as an intent is in the journal, where they change then."""
@@ -75,7 +76,9 @@ def remediations(world: World, cluster: Cluster) -> Remediations:
         "owners": SimpleNamespace(read=lambda *_: None),
         "removal": SimpleNamespace(take=world.take, pause=0.0),
         "journal": journal(cluster, Leader(cluster, "me")),
-        "examination": SimpleNamespace(confirmed=lambda *_, **__: world.guarded()),
+        "examination": SimpleNamespace(
+            confirmed=lambda *_, **__: world.guarded(), budgets_of=lambda _: world.budgets()
+        ),
         "events": SimpleNamespace(warnings=lambda *_: ()),
         "nodes": SimpleNamespace(read=lambda *_: None),
         "voice": voice,
@@ -162,6 +165,30 @@ def test_refusals_that_change_nothing_are_over_at_once() -> None:
     assert record.outcome is Outcome.CALLED_OFF
     assert "too many requests" in record.detail
     assert world.now == make.NOW
+
+
+def unreadable() -> tuple[str, ...]:
+    """Budgets that may not be listed any more."""
+    raise refused(403)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "detail"),
+    [
+        (lambda: ("a", "b"), "more than one; it is covered by PodDisruptionBudget a, b"),
+        (tuple, "more than one"),
+        (unreadable, "more than one; which budgets cover it can't be read: the API server answered 403: no"),
+    ],
+    ids=["two", "gone meanwhile", "forbidden"],
+)
+def test_a_refusal_by_budgets_names_them(budgets: Callable[[], tuple[str, ...]], detail: str) -> None:
+    """That there is more than one the API server says without their names."""
+    world = World(go, answers=[Taken(Answer.BUDGET, "more than one")], budgets=budgets)
+    supervisor = remediations(world, Cluster())
+    begin(supervisor)
+    supervisor.join(5)
+    (record,) = world.settled
+    assert (record.outcome, record.detail) == (Outcome.BLOCKED, detail)
 
 
 @pytest.mark.parametrize("answer", [LOST, UNAVAILABLE], ids=["lost", "503"])

@@ -1,0 +1,83 @@
+"""A policy on trial: what the API server would have answered, in words, and nothing that the cluster would notice."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from remediator.act.examine import Go, World
+from remediator.act.rehearsal import rehearsed
+from remediator.cluster.removal import Answer, Removal, Taken
+from remediator.model.nodes import Node
+from remediator.model.vocabulary import Action, Reason
+from tests.unit import make
+
+DRY, BUDGET = Reason.DRY_RUN, Reason.DISRUPTION_BUDGET
+
+
+class Asked:
+    """``Removal`` with one answer; it keeps what it was asked."""
+
+    def __init__(self, answer: Answer, *, pause: float = 0.0) -> None:
+        self.pause = pause
+        self.requests: list[dict[str, Any]] = []
+        self._answer = answer
+
+    def take(self, action: Action, **more: object) -> Taken:
+        """As the real one."""
+        self.requests.append({"action": action, **more})
+        return Taken(self._answer, "its words")
+
+
+def trial(asked: Asked, **policy: object) -> tuple[tuple[Reason, str], ...]:
+    """The vetoes of a rehearsal."""
+    go = Go(make.pod(), World(make.workload(), Node("node-1"), (), make.NOW))
+    vetoes = rehearsed(go, make.policy(dry_run=True, **policy), cast("Removal", asked))
+    return tuple((veto.reason, veto.detail) for veto in vetoes)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer.ACCEPTED, ((DRY, "the API server would have accepted the evict"),)),
+        (Answer.BUDGET, ((DRY, "it was asked for"), (BUDGET, "its words"))),
+        (Answer.CONTENTION, ((DRY, "it was asked for"), (BUDGET, "its words"))),
+        (Answer.FORBIDDEN, ((DRY, "the API server would have refused the evict: its words"),)),
+        (Answer.REFUSED, ((DRY, "the API server would have refused the evict: its words"),)),
+        (Answer.GONE, ((DRY, "could not tell: its words"),)),
+        (Answer.CHANGED, ((DRY, "could not tell: its words"),)),
+        (Answer.OVERLOAD, ((DRY, "could not tell: its words"),)),
+        (Answer.NO_DRY_RUN, ((DRY, "could not tell: its words"),)),
+        (Answer.UNKNOWN, ((DRY, "could not tell: its words"),)),
+    ],
+)
+def test_each_answer_is_told_as_yes_no_or_could_not_tell(answer: Answer, said: tuple[tuple[Reason, str], ...]) -> None:
+    """An answer that is neither yes nor no is said to be neither; the pod stays in any case."""
+    asked = Asked(answer)
+    assert trial(asked, grace_period=7) == said
+    (request,) = asked.requests
+    pod = make.pod()
+    assert request == {
+        "action": Action.EVICT,
+        "namespace": pod.namespace,
+        "name": pod.name,
+        "uid": pod.uid,
+        "resource_version": pod.resource_version,
+        "grace_period": 7,
+        "dry_run": True,
+    }
+
+
+def test_an_overloaded_server_is_not_asked_for_a_rehearsal() -> None:
+    """All writes slow down, and this one changes nothing: it can wait for the next evaluation."""
+    asked = Asked(Answer.ACCEPTED, pause=4.2)
+    assert trial(asked) == ((DRY, "could not tell: the API server is left in peace for 4 s"),)
+    assert asked.requests == []
+
+
+def test_a_report_is_not_rehearsed_at_the_server() -> None:
+    """It would take nothing."""
+    asked = Asked(Answer.ACCEPTED)
+    assert trial(asked, action=Action.NOTIFY) == ((DRY, "it would have been reported"),)
+    assert asked.requests == []
