@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from remediator.act.examine import Go
 from remediator.cluster.removal import Answer, Removal
 from remediator.model.measures import Veto
@@ -14,7 +16,7 @@ def rehearsed(go: Go, removal: Removal) -> tuple[Veto, ...]:
     if policy.action is Action.NOTIFY:
         return (Veto(Reason.DRY_RUN, "it would have been reported"),)
     if (left := removal.pause) > 0:
-        return (Veto(Reason.DRY_RUN, f"could not tell: the API server is left in peace for {left:.0f} s"),)
+        return (Veto(Reason.DRY_RUN, f"could not tell: the API server is left in peace for {ceil(left)} s"),)
     taken = removal.take(
         policy.action,
         namespace=go.pod.namespace,

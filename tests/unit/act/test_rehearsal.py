@@ -30,7 +30,7 @@ class Asked:
         return Taken(self._answer, "its words")
 
 
-def trial(asked: Asked, **policy: object) -> tuple[tuple[Reason, str], ...]:
+def trial(asked: Asked, **policy: Any) -> tuple[tuple[Reason, str], ...]:  # noqa: ANN401
     """The vetoes of a rehearsal."""
     go = Go(make.pod(), World(make.workload(), Node("node-1"), (), make.NOW))
     vetoes = rehearsed(go, make.policy(dry_run=True, **policy), cast("Removal", asked))
@@ -72,7 +72,7 @@ def test_each_answer_is_told_as_yes_no_or_could_not_tell(answer: Answer, said: t
 def test_an_overloaded_server_is_not_asked_for_a_rehearsal() -> None:
     """All writes slow down, and this one changes nothing: it can wait for the next evaluation."""
     asked = Asked(Answer.ACCEPTED, pause=4.2)
-    assert trial(asked) == ((DRY, "could not tell: the API server is left in peace for 4 s"),)
+    assert trial(asked) == ((DRY, "could not tell: the API server is left in peace for 5 s"),)
     assert asked.requests == []
 
 
