@@ -158,31 +158,33 @@ class Proxy:
         match self.fault(request):
             case None:
                 self._forward(handler, request, answer=True)
-            case Respond(status, body, headers, forwarded):
-                if forwarded:
+            case Drip(headers):
+                self._drip(handler, headers=headers)
+            case Respond(forwarded=True) | Cut(forwarded=True) | Hang(forwarded=True) as fault:
+                self._forward(handler, request, answer=False)
+                self._answer(handler, fault)
+            case Respond() | Cut() | Hang() as fault:
+                self._answer(handler, fault)
+            case Late(release, passed):
+                if release.wait(120):
                     self._forward(handler, request, answer=False)
+                    passed.set()
+                _close(handler)
+
+    def _answer(self, handler: BaseHTTPRequestHandler, fault: Respond | Cut | Hang) -> None:
+        match fault:
+            case Respond(status, body, headers):
                 handler.send_response(status)
                 for key, value in {"Content-Type": "application/json", **headers}.items():
                     handler.send_header(key, value)
                 handler.send_header("Content-Length", str(len(body)))
                 handler.end_headers()
                 handler.wfile.write(body)
-            case Cut(forwarded, first):
-                if forwarded:
-                    self._forward(handler, request, answer=False)
+            case Cut(first=first):
                 first()
                 _close(handler)
-            case Drip(headers):
-                self._drip(handler, headers=headers)
-            case Hang(forwarded):
-                if forwarded:
-                    self._forward(handler, request, answer=False)
+            case Hang():
                 self._closing.wait(120)
-                _close(handler)
-            case Late(release, passed):
-                if release.wait(120):
-                    self._forward(handler, request, answer=False)
-                    passed.set()
                 _close(handler)
 
     def _forward(self, handler: BaseHTTPRequestHandler, request: Request, *, answer: bool) -> None:
