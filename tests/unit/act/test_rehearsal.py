@@ -32,8 +32,9 @@ class Asked:
 
 def trial(asked: Asked, **policy: Any) -> tuple[tuple[Reason, str], ...]:  # noqa: ANN401
     """The vetoes of a rehearsal."""
-    go = Go(make.pod(), World(make.workload(), Node("node-1"), (), make.NOW))
-    vetoes = rehearsed(go, make.policy(dry_run=True, **policy), cast("Removal", asked))
+    around = World(make.workload(), Node("node-1"), (), make.NOW)
+    go = Go(make.breach(), make.pod(), around, make.policy(dry_run=True, **policy))
+    vetoes = rehearsed(go, cast("Removal", asked))
     return tuple((veto.reason, veto.detail) for veto in vetoes)
 
 
