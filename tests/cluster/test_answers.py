@@ -65,14 +65,14 @@ def touch_it(cluster: Cluster, namespace: str, pod: str) -> None:
     cluster.api.annotate("pods", namespace, pod, {"example.com/touched": "yes"})
 
 
-def budgets(number: int, **limit: int) -> Happening:
+def budgets(number: int, *, max_unavailable: int = 1) -> Happening:
     """So many disruption budgets appear over its workload, and their controller has seen them."""
 
     def happen(cluster: Cluster, namespace: str, pod: str) -> None:
         app = pod.partition("-")[0]
         names = [f"{app}-{letter}" for letter in "abc"[:number]]
         for name in names:
-            cluster.api.create(workloads.pdb(name, namespace, app=app, **limit))
+            cluster.api.create(workloads.pdb(name, namespace, app=app, max_unavailable=max_unavailable))
 
         def seen(name: str) -> bool:
             one = cluster.api.get("policy/v1/poddisruptionbudgets", namespace, name)
@@ -153,7 +153,7 @@ EVICTIONS: dict[str, Row] = {
     "500 for two budgets": Row(
         "blocked",
         1,
-        happens=budgets(2, max_unavailable=1),
+        happens=budgets(2),
         given_back=True,
         words="more than one PodDisruptionBudget, which the eviction subresource does not support.; "
         "it is covered by PodDisruptionBudget {app}-a, {app}-b",
@@ -289,7 +289,7 @@ def test_every_answer_to_a_delete_has_its_outcome(
 REHEARSALS: dict[str, tuple[Row, str, bool]] = {
     "accepted": (Row("", 0), "the API server would have accepted the evict", False),
     "429 of a budget": (Row("", 0, happens=budgets(1, max_unavailable=0)), "needs 1 healthy pods and has 1", True),
-    "500 for two budgets": (Row("", 0, happens=budgets(2, max_unavailable=1)), "more than one PodDisruption", True),
+    "500 for two budgets": (Row("", 0, happens=budgets(2)), "more than one PodDisruption", True),
     "403 of a budget": (Row("", 0, EVICTIONS["403 of a budget"].fault, ALWAYS), "pdb disruptions allowed", True),
     "404, the pod is gone": (Row("", 0, happens=delete_it), "not found", False),
     "409, the pod has changed": (Row("", 0, happens=touch_it), "does not match the ResourceVersion", False),
