@@ -122,20 +122,35 @@ class Examination:
         return found
 
     def guarded(
-        self, breach: Breach, *, pod: LivePod, policy: Policy, policies: PolicyFile, ledger: Ledger
+        self,
+        breach: Breach,
+        *,
+        pod: LivePod,
+        policy: Policy,
+        policies: PolicyFile,
+        ledger: Ledger,
+        every_stage: bool = False,
     ) -> Go | Vetoed:
-        """Ask all guards, stage by stage. Raises KubernetesError."""
+        """Ask all guards, stage by stage; with ``every_stage`` also those after one that objects.
+
+        Raises KubernetesError.
+        """
         owner = self._owners.workload_of(pod)
         for again in (True, False):
-            vetoes = self._first_stages(breach, pod, owner, policy=policy, policies=policies, ledger=ledger)
-            if vetoes or owner is None:
+            vetoes = self._first_stages(
+                breach, pod, owner, policy=policy, policies=policies, ledger=ledger, both=every_stage
+            )
+            if owner is None or (vetoes and not (every_stage and _may_be_asked_about(vetoes))):
                 return Vetoed(vetoes, owner)
             workload = self._owners.read(owner)
             if workload is not None:
                 world = World(
                     workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at=self._clock()
                 )
-                return self._last_stage(breach, pod, world, policy=policy, ledger=ledger)
+                last = self._last_stage(breach, pod, world, policy=policy, ledger=ledger)
+                if not vetoes:
+                    return last
+                return Vetoed((*vetoes, *(last.vetoes if isinstance(last, Vetoed) else ())), owner)
             # Orphaned or adopted since it was last asked for: its pods have another workload now.
             found = self._owners.workload_of(pod, fresh=True)
             if not again or found == owner:
@@ -186,14 +201,16 @@ class Examination:
         policy: Policy,
         policies: PolicyFile,
         ledger: Ledger,
+        both: bool = False,
     ) -> tuple[Veto, ...]:
         vetoes = policy_and_journal(
             breach, pod=pod, owner=owner, policy=policy, policies=policies, ledger=ledger, now=self._clock()
         )
-        if standing := concerning(vetoes, policy.action):
+        standing = concerning(vetoes, policy.action)
+        if standing and not both:
             return standing
         vetoes = about_pod(breach, pod=pod, owner=owner, policy=policy, now=self._clock())
-        return concerning(vetoes, policy.action)
+        return (*standing, *concerning(vetoes, policy.action))
 
     def _last_stage(self, breach: Breach, pod: LivePod, world: World, *, policy: Policy, ledger: Ledger) -> Go | Vetoed:
         vetoes = about_workload(
@@ -246,6 +263,11 @@ class Examination:
         )
         verdict = judge(series, pod=pod, policy=policy, scope=self._scope, now=at, query=query, own_query=own_query)
         return Judged(pod, verdict)
+
+
+def _may_be_asked_about(vetoes: Sequence[Veto]) -> bool:
+    """Whether the pod has a workload of a kind that can be read."""
+    return not any(veto.reason in {Reason.UNSUPPORTED_OWNER, Reason.NO_CONTROLLER} for veto in vetoes)
 
 
 def _by_pod(series: Sequence[Series]) -> Mapping[str, list[Series]]:

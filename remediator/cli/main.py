@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from remediator import __version__
-from remediator.cli import check, resume, run
+from remediator.cli import check, plan, resume, run
 
 app = typer.Typer(
     name="remediator",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("check")(check.check)
+app.command("plan")(plan.plan)
 app.command("resume")(resume.resume)
 
 

@@ -15,6 +15,7 @@ Kubeconfig = Annotated[Path | None, typer.Option(help="Kubeconfig; in a cluster 
 Namespace = Annotated[str | None, typer.Option(help="Namespace of the Lease and the journal.")]
 Name = Annotated[str | None, typer.Option(help="Name of the Lease; the journal is NAME-journal.")]
 PrometheusUrl = Annotated[str | None, typer.Option(help="Where Prometheus answers.")]
+ScrapeInterval = Annotated[str | None, typer.Option(help="How often Prometheus scrapes the kubelets.")]
 PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file; default REMEDIATOR_POLICY.")]
 
 

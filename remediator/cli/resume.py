@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from remediator.act.journal import KEY, UID_ANNOTATION, decode, encode
 from remediator.act.ledger import closed
 from remediator.cli.options import Kubeconfig, Name, Namespace, fail, settings_or_exit
+from remediator.cli.output import Form, Output, write_json
 from remediator.cluster.api import READ_TIMEOUT, ApiServer, connect
 from remediator.cluster.store import Leases, StoredText, TextStore
 from remediator.errors import JournalUnreadable, KubernetesError, KubernetesRefused, SettingsError
@@ -28,26 +30,43 @@ def resume(
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
     name: Name = None,
+    output: Output = Form.TEXT,
 ) -> None:
     """Close the breaker of a workload, or, with --journal, begin a new journal where the old one is lost."""
-    if journal == bool(workload_namespace and workload):
-        fail("give NAMESPACE KIND/NAME, or --journal", COULD_NOT)
+    if (journal and workload_namespace) or not (journal or (workload_namespace and workload)):
+        fail("give NAMESPACE KIND/NAME, or --journal and neither of them", COULD_NOT)
     settings = settings_or_exit(COULD_NOT, kubeconfig=kubeconfig, namespace=namespace, name=name)
     try:
         connection = connect(settings.kubeconfig)
         api = ApiServer(connection, observe=lambda *_: None, user_agent="remediator-resume")
         place = settings.namespace or connection.namespace
         store = TextStore(api, namespace=place, key=KEY)
+        name_of_journal = f"{settings.name}-journal"
         if journal:
-            code = _accept(store, Leases(api, namespace=place, name=settings.name), f"{settings.name}-journal")
+            done = _accept(store, Leases(api, namespace=place, name=settings.name), name_of_journal)
         else:
-            code = _close(store, f"{settings.name}-journal", workload_namespace or "", workload or "")
+            done = _close(store, name_of_journal, workload_namespace or "", workload or "")
     except (SettingsError, KubernetesError, JournalUnreadable) as exc:
         fail(str(exc), COULD_NOT)
-    raise typer.Exit(code)
+    if output is Form.JSON:
+        outcome = "nothing" if done.code == NOTHING else "accepted" if journal else "closed"
+        what = {"namespace": place, "journal": name_of_journal, "open_breakers": list(done.still_open)}
+        write_json("resume", {"outcome": outcome, "words": done.words, **what})
+    else:
+        sys.stdout.write(f"{done.words}\n")
+    raise typer.Exit(done.code)
 
 
-def _close(store: TextStore, name: str, namespace: str, workload: str) -> int:
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The exit code, one sentence, and the workloads whose breakers are open after that (``NAMESPACE KIND/NAME``)."""
+
+    code: int
+    words: str
+    still_open: tuple[str, ...] = ()
+
+
+def _close(store: TextStore, name: str, namespace: str, workload: str) -> _Done:
     for _ in range(_TRIES):
         stored = store.read(name)
         if stored is None:
@@ -59,31 +78,33 @@ def _close(store: TextStore, name: str, namespace: str, workload: str) -> int:
             if breaker.workload.namespace == namespace and str(breaker.workload) == workload
         ]
         if not found:
-            known = [f"{b.workload.namespace} {b.workload}" for b in ledger.breakers.values()]
-            sys.stdout.write(f"no open breaker of {workload} in {namespace}; open: {', '.join(known) or 'none'}\n")
-            return NOTHING
+            known = _open(ledger)
+            words = f"no open breaker of {workload} in {namespace}; open: {', '.join(known) or 'none'}"
+            return _Done(NOTHING, words, known)
         for uid in found:
             ledger = closed(ledger, uid)
         if _written(store, name, ledger, stored):
-            sys.stdout.write(f"closed the breaker of {workload} in {namespace}\n")
-            return 0
+            return _Done(0, f"closed the breaker of {workload} in {namespace}", _open(ledger))
     fail(f"the journal {name} is being written all the time; try again", COULD_NOT)
     return None
 
 
-def _accept(store: TextStore, leases: Leases, name: str) -> int:
+def _open(ledger: Ledger) -> tuple[str, ...]:
+    return tuple(f"{breaker.workload.namespace} {breaker.workload}" for breaker in ledger.breakers.values())
+
+
+def _accept(store: TextStore, leases: Leases, name: str) -> _Done:
     lease = leases.read()
     stored = store.read(name)
     known = lease.annotations.get(UID_ANNOTATION, "") if lease else ""
-    readable = True
+    readable, ledger = True, Ledger()
     if stored is not None:
         try:
-            decode(stored.text)
+            ledger = decode(stored.text)
         except JournalUnreadable:
             readable = False
     if stored is not None and readable and stored.uid == known:
-        sys.stdout.write(f"the journal {name} is in order; nothing to accept\n")
-        return NOTHING
+        return _Done(NOTHING, f"the journal {name} is in order; nothing to accept", _open(ledger))
     if stored is None:
         stored = store.create(name, encode(Ledger()), timeout=READ_TIMEOUT)
         words = f"began a new journal {name}: earlier cooldowns, budgets and breakers are forgotten"
@@ -94,8 +115,7 @@ def _accept(store: TextStore, leases: Leases, name: str) -> int:
         words = f"accepted the journal {name} that is there"
     for _ in range(_TRIES):
         if _vouched(leases, stored):
-            sys.stdout.write(f"{words}\n")
-            return 0
+            return _Done(0, words, _open(ledger))
     fail("the Lease is being written all the time; try again", COULD_NOT)
     return None
 

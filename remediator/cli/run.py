@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from remediator.cli.options import Kubeconfig, Name, Namespace, PolicyArgument, PrometheusUrl, fail, settings_or_exit
+from remediator.cli.options import (
+    Kubeconfig,
+    Name,
+    Namespace,
+    PolicyArgument,
+    PrometheusUrl,
+    ScrapeInterval,
+    fail,
+    settings_or_exit,
+)
 from remediator.errors import SettingsError
 from remediator.observe.logs import configure
 
@@ -19,7 +28,7 @@ def run(
     namespace: Namespace = None,
     name: Name = None,
     http_address: Annotated[str | None, typer.Option(help="Where metrics and health are served.")] = None,
-    scrape_interval: Annotated[str | None, typer.Option(help="How often Prometheus scrapes the kubelets.")] = None,
+    scrape_interval: ScrapeInterval = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or text.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:

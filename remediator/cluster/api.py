@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,16 @@ class ApiServer:
     def list(self, path: str, query: Mapping[str, str] | None = None) -> tuple[list[Json], str]:
         """All items, page by page, and the resourceVersion of the list. Raises KubernetesError."""
         items: list[Json] = []
+        version = ""
+        for page, version in self.pages(path, query):  # noqa: B007  the last one is the list's
+            items.extend(page)
+        return items, version
+
+    def pages(self, path: str, query: Mapping[str, str] | None = None) -> Iterator[tuple[Sequence[Json], str]]:
+        """The items of each page with the list's resourceVersion, asked for one after the other, at least one page.
+
+        Whoever trims them page by page never holds all of them. Raises KubernetesError.
+        """
         token = ""
         while True:
             page = self._json("list", "GET", path, query={**(query or {}), "limit": str(PAGE), **_continue(token)})
@@ -104,10 +114,10 @@ class ApiServer:
                 # An empty list that is none would be "no disruption budgets".
                 message = f"the API server's answer to {path} is no list"
                 raise KubernetesOdd(message)
-            items.extend(found)
+            yield found, str(metadata.get("resourceVersion", ""))
             token = metadata.get("continue") or ""
             if not token:
-                return items, str(metadata.get("resourceVersion", ""))
+                return
 
     def write(
         self,

@@ -39,6 +39,7 @@ def _budget(item: Json) -> DisruptionBudget:
         allowed=int(status.get("disruptionsAllowed") or 0),
         healthy=int(status.get("currentHealthy") or 0),
         desired=int(status.get("desiredHealthy") or 0),
+        expected=int(status.get("expectedPods") or 0),
         broken=broken[0] if broken else "",
         observed=int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0),
         always_allows_unready=item["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow",

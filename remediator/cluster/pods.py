@@ -5,7 +5,7 @@ Source of the fields: https://kubernetes.io/docs/reference/kubernetes-api/worklo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -42,8 +42,16 @@ class Pods:
     def select(self, namespace: str, selector: str) -> tuple[tuple[LivePod, ...], str]:
         """The pods that match a selector (in its API text form), and the list's resourceVersion."""
         query = {"labelSelector": selector} if selector else {}
-        items, version = self._api.list(f"/api/v1/namespaces/{namespace}/pods", query)
-        return tuple(parse_pod(item) for item in items), version
+        pods: list[LivePod] = []
+        version = ""
+        for page, version in self._api.pages(f"/api/v1/namespaces/{namespace}/pods", query):  # noqa: B007
+            pods.extend(parse_pod(item) for item in page)
+        return tuple(pods), version
+
+    def everywhere(self) -> Iterator[LivePod]:
+        """The pods of all namespaces, trimmed page by page: one page is held at most. Raises KubernetesError."""
+        for page, _ in self._api.pages("/api/v1/pods"):
+            yield from map(parse_pod, page)
 
 
 def pod_path(namespace: str, name: str) -> str:

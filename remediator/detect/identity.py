@@ -23,12 +23,17 @@ _CLUSTER = re.compile(r"((k8s|kube|kubernetes)_)?cluster(_?(name|id))?", re.IGNO
 """Names that a cluster goes by as an external label; cAdvisor and kube-state-metrics have none of them."""
 
 
+def names_a_cluster(label: str) -> bool:
+    """Whether a label is one by which the series of several clusters are told apart."""
+    return _CLUSTER.fullmatch(label) is not None
+
+
 def one_cluster(series: Sequence[Series], pod: LivePod) -> None:
     """Raise MeasurementError, with the matcher to set, where the series belong to more than one cluster."""
     found: dict[str, set[str]] = {}
     for one in series:
         for label, value in one.labels.items():
-            if _CLUSTER.fullmatch(label):
+            if names_a_cluster(label):
                 found.setdefault(label, set()).add(value)
     for label, values in sorted(found.items()):
         if len(values) > 1:

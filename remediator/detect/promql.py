@@ -39,7 +39,7 @@ class Queries:
     ``present`` the series that Prometheus shows at all; ``coverage`` is measured over running pods.
     ``nominate_pods`` names those that may be near a limit of the pod as a whole. It costs about half of what
     ``nominate`` does, so it is asked only where ``pod_limits`` counts any; both are empty where the policy has no such
-    threshold.
+    threshold. ``level_of_pods`` is that one before its comparison.
     """
 
     nominate: str
@@ -50,6 +50,7 @@ class Queries:
     coverage: str
     nominate_pods: str = ""
     pod_limits: str = ""
+    level_of_pods: str = ""
 
 
 def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
@@ -67,7 +68,7 @@ def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
     recent = f"last_over_time({selected}[{policy.max_sample_age}s])"
     running = _running(policy, safety, scope)
     measured = f"count by (namespace,pod) ({recent})"
-    with_pods = weighs_pods(policy)
+    level_of_pods = _level_of_pods(policy, safety, scope) if weighs_pods(policy) else ""
     return Queries(
         nominate=f"{level} > {over}",
         level=level,
@@ -75,8 +76,9 @@ def compile_queries(policy: Policy, safety: Safety, scope: Scope) -> Queries:
         pods=f"count({measured})",
         present=f"count({selected})",
         coverage=f"count({measured} and on (namespace,pod) {running}) / count({running})",
-        nominate_pods=f"{_level_of_pods(policy, safety, scope)} > {over}" if with_pods else "",
-        pod_limits=f"count({_states(_POD_LIMIT, policy, safety, scope)})" if with_pods else "",
+        nominate_pods=f"{level_of_pods} > {over}" if level_of_pods else "",
+        pod_limits=f"count({_states(_POD_LIMIT, policy, safety, scope)})" if level_of_pods else "",
+        level_of_pods=level_of_pods,
     )
 
 

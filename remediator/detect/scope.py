@@ -42,11 +42,7 @@ class Scope:
     @property
     def pod_selector(self) -> str:
         """The matchers of the series of pods' own cgroups: of the same scrape, but of no container."""
-        kept = [
-            one["matcher"]
-            for one in _MATCHER.finditer(self.selector)
-            if one["label"].strip("\"'") not in _OF_CONTAINERS
-        ]
+        kept = [matcher for label, matcher in one_by_one(self.selector) if label not in _OF_CONTAINERS]
         return ",".join([*_OF_PODS, *kept])
 
     @property
@@ -58,6 +54,11 @@ class Scope:
     def largest_gap(self) -> int:
         """Seconds between two neighbouring samples above which the window is not whole."""
         return 2 * self.sample_interval + 5
+
+
+def one_by_one(matchers: str) -> tuple[tuple[str, str], ...]:
+    """The matchers of a text that ``misread`` takes, each with the name of its label before it."""
+    return tuple((one["label"].strip("\"'"), one["matcher"]) for one in _MATCHER.finditer(matchers))
 
 
 def is_label(name: str) -> bool:

@@ -104,6 +104,7 @@ class DisruptionBudget:
 
     ``broken`` carries the message of a ``DisruptionAllowed`` condition with reason SyncFailed: such a budget
     will never allow anything. ``observed`` is False while its controller has not seen its newest form.
+    ``expected`` is the number of pods that it covers, and ``desired`` how many of them have to be healthy.
     ``always_allows_unready`` is the unhealthyPodEvictionPolicy AlwaysAllow: it is not asked about a pod that is not
     Ready.
     """
@@ -113,6 +114,7 @@ class DisruptionBudget:
     allowed: int
     healthy: int = 0
     desired: int = 0
+    expected: int = 0
     broken: str = ""
     observed: bool = True
     always_allows_unready: bool = False

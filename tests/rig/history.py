@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import requests
 
 from tests.rig import tools
+from tests.rig.api import Json
 from tests.rig.claim import Claim
 from tests.rig.errors import RigError
 from tests.rig.processes import Component
@@ -30,10 +31,10 @@ class Stored:
 
 
 @contextmanager
-def history(series: Iterable[Stored]) -> Iterator[str]:
-    """The URL of a Prometheus that has these series and no others; it ends with the context.
+def history(series: Iterable[Stored] = (), *, scrape_configs: Sequence[Json] = ()) -> Iterator[str]:
+    """The URL of a Prometheus that has these series and no others, but what it scrapes each second.
 
-    Raises `RigError` where they can't be stored, or where one is there twice.
+    It ends with the context. Raises `RigError` where they can't be stored, or where one is there twice.
     """
     binaries = tools.ensure()
     claim = Claim()
@@ -45,7 +46,8 @@ def history(series: Iterable[Stored]) -> Iterator[str]:
         if made.returncode:
             msg = f"promtool could not store the samples: {made.stdout}{made.stderr}"
             raise RigError(msg)
-        (folder / "prometheus.json").write_text(json.dumps({"global": {}}))
+        timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
+        (folder / "prometheus.json").write_text(json.dumps({"global": timing, "scrape_configs": list(scrape_configs)}))
         prometheus = Component(
             name="prometheus",
             command=[
@@ -55,6 +57,7 @@ def history(series: Iterable[Stored]) -> Iterator[str]:
                 # The samples may be of any year.
                 "--storage.tsdb.retention.time=100y",
                 "--storage.tsdb.no-lockfile",
+                "--scrape.discovery-reload-interval=200ms",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
             ],

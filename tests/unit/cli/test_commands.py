@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from remediator.cli.main import app
 
 GOOD = """\
 policies:
-  - name: everyone
-    threshold: 90% of limit
-  - name: later
+  - name: payments
+    match: {namespaces: [payments]}
     threshold: 20Gi
     for: 5m
     enabled: false
+  - name: everyone
+    threshold: 90% of limit
 """
 
 
@@ -77,8 +79,8 @@ def test_a_policy_file_that_is_right_is_0(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
+        "payments (disabled): over 20Gi for 5m, looked at every 1m, evict",
         "everyone: over 90% of limit for 2m, looked at every 1m, evict",
-        "later (disabled): over 20Gi for 5m, looked at every 1m, evict",
         f"{file} is right",
     ]
 
@@ -100,6 +102,56 @@ def test_a_policy_file_that_is_wrong_is_1(tmp_path: Path, content: str, count: s
     *problems, last = result.stderr.splitlines()
     assert last == f"remediator: {count}"
     assert all(problem.startswith(f"remediator: {file}:") for problem in problems)
+
+
+def test_what_is_wrong_with_the_file_as_json(tmp_path: Path) -> None:
+    """One document on standard output, each problem with its place; nothing on standard error."""
+    file = policy_file(tmp_path, "policies:\n  - name: a\n    treshold: 20Gi\n")
+    result = call("check", file, "--output", "json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr, document["outcome"]) == (1, "", "to-fix")
+    found = [(one["kind"], one["level"], one["where"], one["line"], one["column"]) for one in document["findings"]]
+    assert found == [("policy-file", "problem", "policies[0].treshold", 3, 5)]
+    assert document["findings"][0]["what"].endswith("write threshold")
+
+
+SHADOWED = """\
+policies:
+  - name: everyone
+    threshold: 90% of limit
+  - name: hands-off
+    match: {namespaces: [payments]}
+    threshold: 20Gi
+    enabled: false
+"""
+
+
+def test_a_policy_that_can_never_be_reached_is_something_to_fix(tmp_path: Path) -> None:
+    """Somebody meant these pods to be left alone, and they are not."""
+    result = call("check", policy_file(tmp_path, SHADOWED))
+    assert result.exit_code == 1
+    assert "problem: never-reached at hands-off (line 4) (hands-off)" in result.stdout
+    assert "every pod that it matches belongs to everyone (line 2), which comes first" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 problem to fix"
+
+
+def test_going_past_disruption_budgets_is_a_warning(tmp_path: Path) -> None:
+    """It may be meant, so the exit code stays 0; a disabled policy takes nothing."""
+    content = "policies:\n  - name: a\n    threshold: 20Gi\n    action: delete\n"
+    file = policy_file(tmp_path, content)
+    result = call("check", file)
+    assert result.exit_code == 0
+    assert "warning: past-budgets at a: action (a)" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"{file} is right, 1 warning"
+    result = call("check", policy_file(tmp_path, content + "    enabled: false\n"))
+    assert "past-budgets" not in result.stdout
+
+
+def test_a_kubeconfig_that_is_none_is_could_not_tell(tmp_path: Path) -> None:
+    """2, and a sentence."""
+    result = call("check", policy_file(tmp_path), "--kubeconfig", str(tmp_path / "none"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "can't reach a cluster" in result.stderr
 
 
 def test_a_policy_file_that_is_missing_is_something_to_fix(tmp_path: Path) -> None:

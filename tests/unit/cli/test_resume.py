@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -164,12 +165,14 @@ def writes(server: Server) -> list[str]:
     return [request.method for request in server.requests if request.method != "GET"]
 
 
-@pytest.mark.parametrize("arguments", [(), ("shop",), ("--journal", "shop", "Deployment/web")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("shop",), ("--journal", "shop", "Deployment/web"), ("--journal", "shop"), ("shop", "--journal")]
+)
 def test_one_of_two_things_has_to_be_asked_for(server: Server, arguments: tuple[str, ...]) -> None:
     """A workload or the journal, and nothing is done before that is clear."""
     result = resume(*arguments)
     assert result.exit_code == 2
-    assert result.stderr == "remediator: give NAMESPACE KIND/NAME, or --journal\n"
+    assert result.stderr == "remediator: give NAMESPACE KIND/NAME, or --journal and neither of them\n"
     assert server.requests == []
 
 
@@ -195,6 +198,27 @@ def test_nothing_to_close_is_1(cluster: Cluster, server: Server, arguments: tupl
     assert result.exit_code == 1
     assert "open: shop Deployment/web, shop Deployment/api" in result.stdout
     assert writes(server) == []
+
+
+def test_what_was_closed_as_json(cluster: Cluster) -> None:
+    """One document: the outcome, the sentence, and what is still open; the exit codes stay."""
+    cluster.put(encode(broken("web", "api")))
+    result = resume("shop", "Deployment/web", "--output", "json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["outcome"]) == (0, "closed")
+    assert document["words"] == "closed the breaker of Deployment/web in shop"
+    assert document["open_breakers"] == ["shop Deployment/api"]
+    result = resume("shop", "Deployment/web", "--output", "json")
+    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (1, "nothing")
+
+
+def test_an_accepted_journal_as_json(cluster: Cluster) -> None:
+    """The same document."""
+    cluster.hold("lost")
+    result = resume("--journal", "--output", "json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["outcome"]) == (0, "accepted")
+    assert (document["namespace"], document["journal"], document["open_breakers"]) == ("ops", JOURNAL, [])
 
 
 def test_with_nothing_open_it_says_so(cluster: Cluster) -> None:

@@ -275,7 +275,8 @@ def budgets(api: ApiServer, objects: Objects, *some: Json) -> tuple[DisruptionBu
 def test_a_budget_is_read(api: ApiServer, objects: Objects) -> None:
     """What it selects and allows, and how many are healthy."""
     found = budgets(api, objects, budget())
-    assert found == (DisruptionBudget("web", LabelSelector.parse("app=web"), allowed=1, healthy=3, desired=2),)
+    app = LabelSelector.parse("app=web")
+    assert found == (DisruptionBudget("web", app, allowed=1, healthy=3, desired=2, expected=3),)
     assert budgets(api, objects) == ()
 
 

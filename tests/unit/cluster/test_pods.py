@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.cluster.pods import parse_memory, parse_pod, parse_time, pod_path
+from remediator.cluster.api import ApiServer
+from remediator.cluster.pods import Pods, parse_memory, parse_pod, parse_time, pod_path
 from remediator.errors import KubernetesOdd
 from remediator.model.pods import Container, LivePod, OwnerReference
-from tests.unit.cluster.objects import UID, Json, pod_object
+from tests.unit.cluster.objects import UID, Json, list_of, pod_object
+from tests.unit.servers import Server, http
 
 TEN = 1_795_600_800.0
 """2026-11-25T10:00:00Z"""
@@ -323,3 +325,17 @@ def test_whatever_is_missing_it_is_a_pod_or_odd(removed: list[tuple[Any, ...]]) 
     assert found.uid == UID
     assert found.name
     assert found.resource_version
+
+
+def test_the_pods_of_all_namespaces_come_page_by_page(server: Server, api: ApiServer) -> None:
+    """Each page is trimmed before the next one is asked for, so that a large cluster never stands in memory whole."""
+    pages = {
+        "": list_of(pod_object(namespace="a"), pod_object(namespace="b"), more="next"),
+        "next": list_of(pod_object(namespace="c")),
+    }
+    server.answer = lambda request, _: http(200, pages[request.query.get("continue", "")])
+    found = Pods(api).everywhere()
+    assert [next(found).namespace, next(found).namespace] == ["a", "b"]
+    assert len(server.requests) == 1
+    assert [pod.namespace for pod in found] == ["c"]
+    assert {request.path for request in server.requests} == {"/api/v1/pods"}
