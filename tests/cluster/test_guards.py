@@ -87,22 +87,68 @@ def test_each_reason_is_named_and_nothing_is_taken(cluster: Cluster, over: str, 
 
 
 def test_policy_and_pace_hold_pods_back(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:
-    """While one pod is replaced the others wait (in-flight, concurrency), and afterwards for the cooldown."""
+    """While one is replaced the others wait (in-flight, concurrency), then for cooldown, budget, per-workload-limit."""
     slow = workloads.behaviour(ready_delay="6")
     cluster.api.create(workloads.deployment("web", namespace, replicas=2, memory=OVER, annotations=slow))
     cluster.api.create(workloads.deployment("api", namespace, memory=OVER))
     cluster.ready_pods(namespace, 3)
     safety = {"maxConcurrent": 1, "budget": {"actions": 2, "per": "1h"}}
-    daemon = start_daemon(policy_file(namespace, safety=safety, cooldown="5m", for_="3s"))
+    once = {"actions": 1, "per": "1h"}
+    daemon = start_daemon(policy_file(namespace, safety=safety, cooldown="5m", for_="3s", maxPerWorkload=once))
     first = daemon.wait_for("remediation intended", count=1)[0]
     other = "api" if first["workload"].endswith("web") else "web"
     left_alone(daemon, other, "concurrency")
     daemon.wait_for("remediation settled", count=2)
     left_alone(daemon, "web", "cooldown")
     left_alone(daemon, "web", "budget")
+    limited = left_alone(daemon, "web", "per-workload-limit")
+    assert "maxPerWorkload allows 1; the next is allowed at" in limited["detail"]
     assert len(cluster.taken(namespace)) == 2
     reasons = {reason for line in daemon.events("left alone") for reason in line["reasons"]}
     assert "in-flight" in reasons
+
+
+def test_a_mass_breach_holds_the_policy_until_somebody_believes_it(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path
+) -> None:
+    """Twenty-one workloads over at once, and most of all: nothing is taken, with few questions, told in one line."""
+    names = [f"over-{n}" for n in range(21)]
+    for name in names:
+        cluster.api.create(workloads.deployment(name, namespace, memory=OVER))
+    cluster.ready_pods(namespace, len(names), deadline=60)
+    daemon = start_daemon(policy_file(namespace, every="2s", cooldown="1h"), kubeconfig=kubeconfig)
+    line = daemon.wait_for("mass breach")[0]
+    assert (line["nominated"], line["measured"], line["outcome"]) == (21, 21, "held")
+    assert "of more than 20 workloads, and safety.maxBreaching is 50%" in line["why"]
+    held = daemon.wait_for("evaluation", outcome="held", count=2)
+    assert held[0]["begun"] == 0
+    assert daemon.metric("remediator_vetoes_total", policy="leaky", reason="mass-breach")
+    asked = [r for r in api.requests if f"/{namespace}/" in r.path and r.method == "GET"]
+    assert len(asked) <= 43 * len(daemon.events("mass breach")), "one pod of each, and its ReplicaSet once"
+    assert daemon.events("remediation intended") == []
+    assert cluster.taken(namespace) == []
+    daemon.write_policy(policy_file(namespace, every="2s", cooldown="1h", safety={"maxBreaching": "100%"}))
+    daemon.wait_for("remediation settled", outcome="replaced")
+
+
+def test_a_queue_slower_than_the_leak_is_told_with_what_to_set(
+    cluster: Cluster, namespace: str, start_daemon: StartDaemon
+) -> None:
+    """Three replicas in lockstep, six minutes from their limits, and an hour between two of them: late, in numbers."""
+    lockstep = workloads.behaviour(memory="210Mi", leak="128Ki")
+    cluster.api.create(workloads.deployment("web", namespace, replicas=3, annotations=lockstep))
+    cluster.ready_pods(namespace, 3)
+    daemon = start_daemon(policy_file(namespace, cooldown="1h", every="2s"))
+    line = daemon.wait_for("queue slower than the leak", timeout=90)[0]
+    assert (line["workload"], line["waiting"], line["late"]) == ("Deployment/web", 2, 2)
+    assert line["seconds_to_limit"] < 400
+    assert line["seconds_to_turn"] > 3600
+    assert "cooldown: " in line["remedy"]
+    assert daemon.metric("remediator_late_pods", namespace=namespace, workload="Deployment/web") == 2
+    daemon.write_policy(policy_file(namespace, cooldown="1h", every="2s", threshold="99% of limit"))
+    daemon.wait_for("queue in time again", workload="Deployment/web")
+    assert daemon.metric("remediator_late_pods", namespace=namespace, workload="Deployment/web") is None
+    assert len(daemon.events("queue slower than the leak")) <= 2
 
 
 def test_paused_holds_all_and_is_seen(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:
