@@ -1,4 +1,7 @@
-"""Every guard on real objects: the pod is over its threshold, the reason is named, and nothing is taken."""
+"""Guards on real objects that need something to happen first, or a daemon of their own.
+
+Those that a workload alone can raise are in test_guards_each.py, one by one.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cluster.conftest import StartDaemon, policy_file
 from tests.rig import workloads
-from tests.rig.cluster import Cluster
-from tests.rig.daemon import Daemon
+from tests.rig.cluster import Cluster, is_ready
+from tests.rig.daemon import Daemon, create_account
 from tests.rig.proxy import Proxy, Respond
 
 Json = dict[str, Any]
@@ -26,64 +27,6 @@ def left_alone(daemon: Daemon, pod: str, reason: str, *, timeout: float = 45) ->
         return next((li for li in lines if li["pod"].startswith(pod) and reason in li["reasons"]), None)
 
     return dict(daemon.until(found, what=f"{pod} is left alone for {reason}", timeout=timeout))
-
-
-@pytest.fixture
-def over(cluster: Cluster, namespace: str) -> str:
-    """A namespace with a workload for each guard that a pod or its owner can raise."""
-    create = cluster.api.create
-    create(workloads.deployment("marked", namespace, memory=OVER, annotations={"remediator.dev/opt-out": ""}))
-    owner = workloads.deployment("owner-marked", namespace, memory=OVER)
-    owner["metadata"]["annotations"] = {"remediator.dev/opt-out": "ture"}
-    create(owner)
-    create(workloads.pod("bare", namespace, memory=OVER))
-    never = {**workloads.behaviour(complete_delay="never")}
-    create(workloads.job("batch", namespace, memory=OVER, annotations=never))
-    create(workloads.deployment("guarded", namespace, memory=OVER))
-    create(workloads.pdb("guarded", namespace, max_unavailable=0))
-    create(workloads.deployment("twice", namespace, memory=OVER))
-    create(workloads.pdb("twice-a", namespace, app="twice", max_unavailable=1))
-    create(workloads.pdb("twice-b", namespace, app="twice", max_unavailable=1))
-    create(workloads.daemonset("broken-budget", namespace, memory=OVER))
-    create(workloads.deployment("rolling", namespace, memory=OVER, paused=False))
-    create(workloads.deployment("halved", namespace, replicas=2, memory=OVER))
-    going = workloads.behaviour(delete_delay="never")
-    create(workloads.deployment("going", namespace, memory=OVER, annotations=going))
-    cluster.wait(lambda: len(cluster.pods(namespace)) == 12, 30, "12 pods")
-    return namespace
-
-
-def test_each_reason_is_named_and_nothing_is_taken(cluster: Cluster, over: str, start_daemon: StartDaemon) -> None:
-    """Eleven workloads over their threshold, each with its own reason to be left alone."""
-    pods = {pod["metadata"]["name"]: pod for pod in cluster.ready_pods(over, 12)}
-    # A rollout that is paused half-way: the replacement would be made from another template.
-    rolling = {"spec": {"paused": True, "template": {"metadata": {"labels": {"release": "2"}}}}}
-    cluster.api.patch("apps/v1/deployments", over, "rolling", rolling)
-    first = next(name for name in pods if name.startswith("halved"))
-    cluster.api.annotate("pods", over, first, workloads.behaviour(never_ready="true", memory="20Mi"))
-    leaving = next(name for name in pods if name.startswith("going"))
-    cluster.api.delete("pods", over, leaving)
-    seen = len(cluster.taken(over))
-    daemon = start_daemon(policy_file(over, for_="8s"))
-
-    expected = {
-        "marked": "opted-out",
-        "owner-marked": "opted-out",
-        "bare": "no-controller",
-        "batch": "unsupported-owner",
-        "guarded": "disruption-budget",
-        "twice": "disruption-budget",
-        "rolling": "rollout-in-progress",
-        "halved": "workload-not-ready",
-        leaving: "terminating",
-    }
-    said = {pod: left_alone(daemon, pod, reason) for pod, reason in expected.items()}
-    assert "twice-a, twice-b" in said["twice"]["detail"]
-    assert "allows no disruption" in said["guarded"]["detail"]
-    assert daemon.metric("remediator_vetoes_total", policy="leaky", reason="no-controller")
-    others = [line for line in daemon.events("remediation intended") if not line["pod"].startswith("going")]
-    assert others == []
-    assert [event.name for event in cluster.taken(over)[seen:] if not event.name.startswith("going")] == []
 
 
 def test_policy_and_pace_hold_pods_back(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:
@@ -149,6 +92,30 @@ def test_a_queue_slower_than_the_leak_is_told_with_what_to_set(
     daemon.wait_for("queue in time again", workload="Deployment/web")
     assert daemon.metric("remediator_late_pods", namespace=namespace, workload="Deployment/web") is None
     assert len(daemon.events("queue slower than the leak")) <= 2
+
+
+def test_a_role_without_nodes_is_named_and_can_be_lived_with(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """Without the right to read nodes nothing is taken, and it is said; with the setting, only Ready pods are."""
+    create_account(cluster, home, name="blind", without=["nodes"])
+    for name in ("well", "sick"):
+        cluster.api.create(workloads.deployment(name, namespace, memory=OVER))
+    pods = cluster.ready_pods(namespace, 2)
+    cluster.api.annotate("pods", namespace, pods[0]["metadata"]["name"], workloads.behaviour(never_ready="true"))
+    cluster.wait(lambda: [is_ready(pod) for pod in cluster.pods(namespace)] == [False, True], 30, "one is sick")
+    blind, policy = cluster.kubeconfig_for(home, "blind"), policy_file(namespace, cooldown="1h", every="2s")
+    daemon = start_daemon(policy, kubeconfig=blind)
+    line = daemon.wait_for("namespace left alone", namespace=namespace)[0]
+    assert "cannot get resource" in line["error"]
+    assert "the right to `get` nodes is missing" in line["error"]
+    daemon.wait_for("evaluation", outcome="error")
+    daemon.stop()
+    assert cluster.taken(namespace) == []
+    daemon = start_daemon(policy, kubeconfig=blind, environment={"REMEDIATOR_NODES": "false"})
+    (settled,) = daemon.wait_for("remediation settled")
+    assert settled["workload"] == "Deployment/well"
+    assert "nodes may not be read" in left_alone(daemon, "sick", "node-not-ready")["detail"]
 
 
 def test_paused_holds_all_and_is_seen(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:

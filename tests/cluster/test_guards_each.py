@@ -1,11 +1,11 @@
 """Each guard on real objects, by its reason: one daemon sees a workload for each, all of them over their threshold.
 
-The reasons of the policy and the journal, which need a pod to be taken first, are in test_guards.py.
+Those of the policy and the journal, which need a pod to be taken first, are in test_guards.py, and that of a lost node,
+which needs a cluster of its own, in test_guards_node.py.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from copy import deepcopy
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import policy_file
-from tests.cluster.test_guards import OVER
+from tests.cluster.test_guards import OVER, left_alone
 from tests.rig import workloads
 from tests.rig.cluster import Cluster, is_ready
 from tests.rig.daemon import Daemon, create_account
@@ -29,8 +29,6 @@ Json = dict[str, Any]
 CHANGED = {"spec": {"template": {"metadata": {"labels": {"release": "2"}}}}}
 BROKEN = {"spec": {"template": {"metadata": {"annotations": behaviour(never_ready="true", memory="20Mi")}}}}
 UNREADY = behaviour(never_ready="true")
-LOST = f"lost-{os.getpid()}"
-"""A node that is not Ready; its taint keeps the pods of all others away, those of DaemonSets as well."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ def _opted_out(stage: Stage) -> None:
     owner = workloads.deployment("owner-marked", where, memory=OVER)
     owner["metadata"]["annotations"] = {mark: "ture"}
     stage.create(owner)
+    others = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+    stage.create(workloads.deployment("others-marked", where, memory=OVER, annotations=others))
 
 
 def _under_budgets(stage: Stage) -> None:
@@ -180,30 +180,12 @@ def _changing(stage: Stage) -> None:
     stage.patch("pods", stage.pod("resizing"), add, subresource="status")
 
 
-def _on_a_lost_node(stage: Stage) -> None:
-    taint = {"key": "rig.remediator.dev/lost", "effect": "NoSchedule"}
-    labels = {"kubernetes.io/hostname": LOST, "topology.kubernetes.io/zone": LOST}
-    metadata = {"name": LOST, "labels": labels}
-    stage.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint]}})
-    spec = {"nodeName": LOST, "tolerations": [{"operator": "Exists"}]}
-    stage.cluster.wait(lambda: is_ready(stage.cluster.api.get("nodes", None, LOST)), 30, "the node is Ready")
-    stage.create(workloads.deployment("stranded", stage.namespace, memory=OVER, spec=spec))
-    stage.pod("stranded")
-    stage.cluster.api.annotate("nodes", None, LOST, UNREADY)
-    conditions = stage.cluster.api.get("nodes", None, LOST)["status"]["conditions"]
-    place = next(n for n, condition in enumerate(conditions) if condition["type"] == "Ready")
-    lost = {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "no network"}
-    change = [{"op": "replace", "path": f"/status/conditions/{place}", "value": lost}]
-    stage.cluster.api.patch("nodes", None, LOST, change, subresource="status")
-
-
 @pytest.fixture(scope="module")
 def stage(cluster: Cluster) -> Iterator[Stage]:
     """A workload for each reason."""
     made = Stage(cluster, cluster.namespace("each"))
     try:
         for step in (
-            _on_a_lost_node,
             _owned_by_nobody_who_replaces,
             _opted_out,
             _rolling_out,
@@ -216,7 +198,6 @@ def stage(cluster: Cluster) -> Iterator[Stage]:
         yield made
     finally:
         cluster.api.delete("namespaces", None, made.namespace)
-        cluster.api.delete("nodes", None, LOST)
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +214,16 @@ def daemon(cluster: Cluster, stage: Stage, tmp_path_factory: pytest.TempPathFact
         "match": {"namespaces": [stage.namespace], "selector": "pace=patient"},
         "minAge": "1h",
     }
-    policy["policies"].insert(0, patient)
+    # A quantity needs no limit of kube-state-metrics, which forgets a pod at once, and the window is long enough to be
+    # looked at after its end.
+    by_sum = {
+        **deepcopy(policy["policies"][0]),
+        "name": "by-sum",
+        "match": {"namespaces": [stage.namespace], "pods": ["bare"]},
+        "threshold": "200Mi",
+        "for": "15s",
+    }
+    policy["policies"] = [patient, by_sum, *policy["policies"]]
     folder: Path = tmp_path_factory.mktemp("each")
     with ExitStack() as ends:
         ends.callback(cluster.api.delete, "namespaces", None, home)
@@ -251,6 +241,7 @@ def daemon(cluster: Cluster, stage: Stage, tmp_path_factory: pytest.TempPathFact
 CASES = [
     ("opted-out", "marked", "pod marked-"),
     ("opted-out", "owner-marked", "Deployment/owner-marked"),
+    ("opted-out", "others-marked", "another tool's annotation cluster-autoscaler.kubernetes.io/safe-to-evict"),
     ("no-controller", "bare", "no controller"),
     ("unsupported-owner", "batch", "a pod of a Job"),
     ("unsupported-owner", "gang", "a member of the pod group training"),
@@ -267,7 +258,6 @@ CASES = [
     ("revision-would-change", "taken-back-1", "its replacement would be made from"),
     ("workload-not-ready", "halved", "2 of the 2 pods"),
     ("predecessor-unavailable", "in-order-1", "in-order-0 is not available"),
-    ("node-not-ready", "stranded", "KubeletNotReady: no network"),
     ("disruption-budget", "guarded", "allows no disruption"),
     ("disruption-budget", "twice", "twice-a, twice-b"),
     ("disruption-budget", "sick-guarded", "allows no disruption: 0 healthy, 1 wanted"),
@@ -317,3 +307,31 @@ def test_nobody_but_an_unready_pod_whose_budget_does_not_mind_is_taken(
     by_us = [event for event in stage.cluster.taken(stage.namespace) if event.user.endswith(":remediator")]
     assert [event.name for event in by_us] == [settled["pod"]]
     assert {line["outcome"] for line in daemon.events("evaluation")} == {"ok"}
+
+
+def test_gone(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:
+    """Deleted a moment ago, and Prometheus still shows it over."""
+    stage.cluster.api.delete("pods", stage.namespace, "bare")
+    line = left_alone(daemon, "bare", "gone")
+    assert "no pod of that name" in line["detail"]
+
+
+def test_sample_gap(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:
+    """Over from its first second on, but not yet for as long as the policy wants."""
+    mark = {"remediator.dev/opt-out": "true"}
+    stage.create(workloads.deployment("fresh", stage.namespace, memory=OVER, annotations=mark))
+    left_alone(daemon, "fresh", "sample-gap")
+
+
+def test_recovering(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:
+    """Over all the time, and far below its peak: it mends itself."""
+    stage.annotate(stage.pod("marked"), behaviour(memory="210Mi"))
+    left_alone(daemon, "marked", "recovering")
+
+
+def test_not_running(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:
+    """Its phase is not Running any more, although its containers are measured still."""
+    failed = [{"op": "replace", "path": "/status/phase", "value": "Failed"}]
+    pod = stage.pod("owner-marked")
+    stage.patch("pods", pod, failed, subresource="status")
+    assert "its phase is Failed" in left_alone(daemon, pod, "not-running")["detail"]

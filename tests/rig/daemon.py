@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,11 +32,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def create_account(cluster: Cluster, namespace: str) -> None:
-    """The service account ``remediator`` of a namespace, with the rules of deploy/rbac.yaml and no others."""
+def create_account(
+    cluster: Cluster, namespace: str, *, name: str = "remediator", without: Collection[str] = ()
+) -> None:
+    """A service account of a namespace, with the rules of deploy/rbac.yaml but those for the resources ``without``."""
     documents = yaml.safe_load_all((_ROOT / "deploy" / "rbac.yaml").read_text("utf-8"))
-    rules = {document["kind"]: document.get("rules") for document in documents}
-    cluster.service_account(namespace, "remediator", rules=rules["Role"], cluster_rules=rules["ClusterRole"])
+    rules = {
+        document["kind"]: [rule for rule in document.get("rules", ()) if not set(without) & set(rule["resources"])]
+        for document in documents
+    }
+    cluster.service_account(namespace, name, rules=rules["Role"], cluster_rules=rules["ClusterRole"])
 
 
 def allow(cluster: Cluster, namespace: str, *rules: Json) -> None:
