@@ -13,6 +13,7 @@ from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.decide import about_pod, about_workload, concerning, policy_and_journal
+from remediator.decide.annotations import own_policy
 from remediator.detect.judge import judge, weighs_the_pod
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import own_samples_query, samples_query
@@ -29,6 +30,7 @@ BATCH = 100
 """Pods in one question for samples: a longer one makes the server compile a larger expression for each series."""
 ONE_BY_ONE = 20
 """Candidates of a namespace that are read one by one; for more, its pods are listed."""
+GONE = Veto(Reason.GONE, "there is no pod of that name any more")
 FRESH = 2.0
 """Seconds for which the second look believes the first one about the workload, the node and the budgets. The pod and
 its siblings are always read anew."""
@@ -147,7 +149,7 @@ class Examination:
                 world = World(
                     workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at=self._clock()
                 )
-                last = self._last_stage(breach, pod, world, policy=policy, ledger=ledger)
+                last = self._last_stages(breach, pod, world, policy=policy, policies=policies, ledger=ledger)
                 if not vetoes:
                     return last
                 return Vetoed((*vetoes, *(last.vetoes if isinstance(last, Vetoed) else ())), owner)
@@ -186,7 +188,7 @@ class Examination:
         vetoes = self._first_stages(verdict, pod, owner, policy=policy, policies=policies, ledger=ledger)
         if vetoes:
             return Vetoed(vetoes, owner)
-        return self._last_stage(verdict, pod, world, policy=policy, ledger=ledger)
+        return self._last_stages(verdict, pod, world, policy=policy, policies=policies, ledger=ledger)
 
     def budgets_of(self, pod: LivePod) -> tuple[str, ...]:
         """The names of the disruption budgets that cover a pod, in order. Raises KubernetesError."""
@@ -212,18 +214,40 @@ class Examination:
         vetoes = about_pod(breach, pod=pod, owner=owner, policy=policy, now=self._clock())
         return (*standing, *concerning(vetoes, policy.action))
 
-    def _last_stage(self, breach: Breach, pod: LivePod, world: World, *, policy: Policy, ledger: Ledger) -> Go | Vetoed:
+    def _last_stages(
+        self, breach: Breach, pod: LivePod, world: World, *, policy: Policy, policies: PolicyFile, ledger: Ledger
+    ) -> Go | Vetoed:
+        """What the workload says: by its own annotations first, where the policy file lets it, then by its state."""
+        ref, own = world.workload.ref, policy
+        if policies.safety.annotations:
+            held_back = own_policy(policy, world.workload.annotations, what=str(ref))
+            if isinstance(held_back, Veto):
+                return Vetoed((held_back,), ref)
+            if held_back != policy:
+                verdict = self._judged_again(held_back, pod)
+                if isinstance(verdict, Veto):
+                    detail = f"{verdict.detail}, by the annotations of {ref}"
+                    return Vetoed((replace(verdict, detail=detail),), ref)
+                breach, own = verdict, held_back
         vetoes = about_workload(
             pod,
             workload=world.workload,
             node=world.node,
             budgets=world.budgets,
-            policy=policy,
+            policy=own,
             ledger=ledger,
             now=self._clock(),
         )
-        vetoes = concerning(vetoes, policy.action)
-        return Vetoed(vetoes, world.workload.ref) if vetoes else Go(breach, pod, world, policy)
+        vetoes = concerning(vetoes, own.action)
+        return Vetoed(vetoes, ref) if vetoes else Go(breach, pod, world, own)
+
+    def _judged_again(self, policy: Policy, pod: LivePod) -> Breach | Veto:
+        """The verdict on one pod, on fresh samples at their own instant. Raises PrometheusError, MeasurementError."""
+        at = int(self._clock())
+        query = samples_query(policy, self._scope, namespace=pod.namespace, pods=[pod.name])
+        return judge(
+            self._prometheus.matrix(query, at=at), pod=pod, policy=policy, scope=self._scope, now=at, query=query
+        )
 
     def _listed(self, namespace: str) -> Mapping[str, LivePod]:
         pods, _ = self._pods.select(namespace, "")
@@ -255,7 +279,7 @@ class Examination:
 
     def _judged(self, policy: Policy, pod: LivePod | None, *, series: Sequence[Series], at: int) -> Judged:
         if pod is None:
-            return Judged(None, Veto(Reason.GONE, "there is no pod of that name any more"))
+            return Judged(None, GONE)
         # The record keeps the question about this pod alone: a batch of a hundred names would fill the journal.
         query, own_query = (
             ask(policy, self._scope, namespace=pod.namespace, pods=[pod.name])

@@ -60,7 +60,9 @@ class Voice:
             self._metrics.vetoed(policy, veto.reason)
         reasons = [veto.reason for veto in vetoes]
         # A pod of another policy's, or one that is not over, is no news; of a mass breach one line tells for all.
-        quiet = set(reasons) <= {Reason.NOT_MATCHED, Reason.BELOW_THRESHOLD, Reason.MASS_BREACH}
+        # One that is over by the policy, and below what its owner has written, is to be told.
+        no_news = {Reason.NOT_MATCHED, Reason.MASS_BREACH}
+        quiet = set(reasons) <= (no_news if breach else {*no_news, Reason.BELOW_THRESHOLD})
         log = logger().debug if quiet else logger().info
         known = measured(breach) if breach else {"policy": policy, "namespace": namespace, "pod": pod}
         log("left alone", **known, workload=workload, reasons=reasons, detail="; ".join(v.detail for v in vetoes))
