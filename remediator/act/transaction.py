@@ -217,8 +217,8 @@ class Transaction:
     def _look_again(self) -> Go | None:
         """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done."""
         record, policy = self._record, self._means.policies().named(self._record.breach.policy)
-        if policy is None or policy.dry_run or policy.action is not record.action:
-            self._call_off(_withdrawn(record, policy))
+        if policy is None:
+            self._call_off(f"policy {record.breach.policy} is gone")
             return None
         self._policy = policy
         try:
@@ -232,6 +232,9 @@ class Transaction:
                 self._somebody_took_it()
             else:
                 self._call_off(str(go))
+            return None
+        if words := _withdrawn(record, go.policy):
+            self._call_off(words)
             return None
         fresh = _baseline(go, self._means.clock())
         if fresh.pods != record.baseline.pods:
@@ -370,13 +373,13 @@ class Transaction:
             raise Stopping
 
 
-def _withdrawn(record: Remediation, policy: Policy | None) -> str:
-    """Why the policy, as it is now, does not ask for this act any more."""
-    if policy is None:
-        return f"policy {record.breach.policy} is gone"
+def _withdrawn(record: Remediation, policy: Policy) -> str:
+    """Why the policy, as it holds for the pod now, does not ask for this act any more; empty where it does."""
     if policy.dry_run:
         return f"policy {policy.name} is on trial now"
-    return f"policy {policy.name} says {policy.action} now, and no longer {record.action}"
+    if policy.action is not record.action:
+        return f"policy {policy.name} says {policy.action} now, and no longer {record.action}"
+    return ""
 
 
 def _baseline(go: Go, now: float) -> Baseline:

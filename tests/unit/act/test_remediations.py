@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,7 @@ from remediator.model.measures import Veto
 from remediator.model.nodes import Node
 from remediator.model.remediations import Ledger, Remediation
 from remediator.model.vocabulary import Action, Outcome, Reason
-from remediator.policy import PolicyFile
+from remediator.policy import Policy, PolicyFile
 from tests.unit import make
 from tests.unit.act.fakes import Cluster, Leader, intent, journal, refused
 
@@ -67,6 +67,11 @@ def go() -> Go:
     return Go(make.breach(), make.pod(), Around(make.workload(), Node("node-1"), (), make.NOW), make.policy())
 
 
+def under(policy: Policy, found: Go | Vetoed) -> Go | Vetoed:
+    """What the second look finds, under the policy that it was asked with."""
+    return replace(found, policy=policy) if isinstance(found, Go) else found
+
+
 def remediations(world: World, cluster: Cluster) -> Remediations:
     """The supervisor in that world, with a real journal."""
     voice = SimpleNamespace(step=world.step, settled=world.settled.append)
@@ -77,7 +82,7 @@ def remediations(world: World, cluster: Cluster) -> Remediations:
         "removal": SimpleNamespace(take=world.take, pause=0.0),
         "journal": journal(cluster, Leader(cluster, "me")),
         "examination": SimpleNamespace(
-            confirmed=lambda *_, **__: world.guarded(), budgets_of=lambda _: world.budgets()
+            confirmed=lambda *_, policy, **__: under(policy, world.guarded()), budgets_of=lambda _: world.budgets()
         ),
         "events": SimpleNamespace(warnings=lambda *_: ()),
         "nodes": SimpleNamespace(read=lambda *_: None),
