@@ -157,8 +157,10 @@ class Play:
         return 0
 
     def _replaced(self) -> Iterator[Replaced]:
+        """One for each pod; a remediation that was called off before is told in its line."""
         wanted = {actor.uid for actor in self._stage.to_replace}
-        for one in (one for one in self._story.replacements.values() if one.uid in wanted):
+        done = [one for one in self._story.replacements.values() if one.outcome is Outcome.REPLACED]
+        for one in (one for one in done if one.uid in wanted):
             over = self._memory.first_over(one.pod)
             yield Replaced(
                 pod=one.pod,
