@@ -19,11 +19,14 @@ def test_a_workload_can_hold_us_back_and_no_more(cluster: Cluster, namespace: st
         "harsher": {"action": "delete"},
         "misspelt": {"treshold": "99% of limit"},
     }
+    marked = workloads.deployment("marked", namespace, memory=OVER)
+    marked["metadata"]["annotations"] = {"karpenter.sh/do-not-disrupt": "true"}
+    cluster.api.create(marked)
     for name, own in annotations.items():
         manifest = workloads.deployment(name, namespace, memory=OVER)
         manifest["metadata"]["annotations"] = {f"remediator.dev/{key}": value for key, value in own.items()}
         cluster.api.create(manifest)
-    cluster.ready_pods(namespace, len(annotations))
+    cluster.ready_pods(namespace, len(annotations) + 1)
     wide = {"annotations": True, "maxConcurrent": 20}
     daemon = start_daemon(policy_file(namespace, safety=wide, cooldown="10m"))
     settled = daemon.wait_for("remediation settled", count=2)
@@ -40,4 +43,5 @@ def test_a_workload_can_hold_us_back_and_no_more(cluster: Cluster, namespace: st
         said = left_alone(daemon, name, "opted-out")
         assert f"remediator.dev/{key}" in said["detail"]
         assert value in said["detail"]
+    assert "Deployment/marked has another tool's annotation" in left_alone(daemon, "marked", "opted-out")["detail"]
     assert [event.name.startswith("still-over") for event in cluster.taken(namespace)] == [True]
