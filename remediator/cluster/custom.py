@@ -17,9 +17,11 @@ from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.selectors import LabelSelector
 from remediator.model.workloads import Workload, WorkloadRef
 
-_FORBIDDEN, _NOT_FOUND = 403, 404
+_FORBIDDEN, _NOT_FOUND, _INTERNAL = 403, 404, 500
+_NO_NUMBER = "the spec replicas field"
+"""What the API server complains of where a custom object has no number of replicas to be scaled."""
 ASK_AGAIN = 300.0
-"""Seconds for which a kind that could not be read is not asked for again: each refusal would be a request."""
+"""Seconds for which a kind that could not be read in a namespace is not asked for there: each would be a request."""
 
 
 class CustomWorkloads:
@@ -29,7 +31,7 @@ class CustomWorkloads:
         self._api = api
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._unreadable: dict[tuple[str, str], float] = {}
+        self._unreadable: dict[tuple[str, str, str], float] = {}
         self._plurals: dict[tuple[str, str], str] = {}
 
     def describe(self, ref: WorkloadRef) -> Workload | None:
@@ -37,25 +39,39 @@ class CustomWorkloads:
 
         Raises KubernetesError where the API server does not answer.
         """
-        kind = (ref.api_version, ref.kind)
-        with self._lock:
-            asked = self._unreadable.get(kind)
-        if not ref.api_version or (asked is not None and self._monotonic() - asked < ASK_AGAIN):
-            return Workload(ref, wanted=None, selector=None)
+        nothing = Workload(ref, wanted=None, selector=None)
+        if not ref.api_version or self._is_unreadable(ref):
+            return nothing
         try:
             plural = self._plural(ref)
             found = self._scale(ref, plural) if plural else None
         except KubernetesRefused as exc:
             if exc.status.code == _NOT_FOUND and exc.status.name == ref.name:
                 return None
+            if exc.status.code == _INTERNAL and _NO_NUMBER in exc.status.message:
+                # Its author has left the number of replicas out, and what that means its controller alone knows.
+                return nothing
             if exc.status.code not in {_FORBIDDEN, _NOT_FOUND}:
                 raise
             found = None
         if found is None:
-            with self._lock:
-                self._unreadable[kind] = self._monotonic()
-            return Workload(ref, wanted=None, selector=None)
+            self._remember(ref)
+            return nothing
         return _scaled(ref, found)
+
+    def _is_unreadable(self, ref: WorkloadRef) -> bool:
+        with self._lock:
+            asked = self._unreadable.get(_readable_as(ref))
+        return asked is not None and self._monotonic() - asked < ASK_AGAIN
+
+    def _remember(self, ref: WorkloadRef) -> None:
+        """That it could not be read; what was remembered for long enough is forgotten, however many kinds there are."""
+        now = self._monotonic()
+        with self._lock:
+            # It may be served under another name when it is asked for again.
+            self._plurals.pop((ref.api_version, ref.kind), None)
+            self._unreadable = {key: asked for key, asked in self._unreadable.items() if now - asked < ASK_AGAIN}
+            self._unreadable[_readable_as(ref)] = now
 
     def _scale(self, ref: WorkloadRef, plural: str) -> Json:
         path = f"{_group(ref)}/namespaces/{quote(ref.namespace, safe='')}/{plural}/{quote(ref.name, safe='')}/scale"
@@ -80,8 +96,13 @@ class CustomWorkloads:
         return plural
 
 
+def _readable_as(ref: WorkloadRef) -> tuple[str, str, str]:
+    # Rights may be given for one namespace.
+    return ref.namespace, ref.api_version, ref.kind
+
+
 def _group(ref: WorkloadRef) -> str:
-    return f"/apis/{ref.api_version}" if "/" in ref.api_version else f"/api/{ref.api_version}"
+    return f"/{'apis' if '/' in ref.api_version else 'api'}/{quote(ref.api_version)}"
 
 
 def _scaled(ref: WorkloadRef, scale: Json) -> Workload | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from urllib.parse import quote
 
-from remediator.cluster.api import ApiServer
+from remediator.cluster.api import ApiServer, Json
 from remediator.cluster.custom import CustomWorkloads
 from remediator.cluster.pods import Pods, controller_of
 from remediator.cluster.workloads import parse_workload
@@ -59,17 +60,14 @@ class Owners:
         None where it is gone, has another UID, or is a ReplicaSet that has a controller now: then the workload is that
         one. Of a kind that is not of the apps group as much as can be read.
         """
-        if not _is_of_apps(ref):
+        if not ref.is_a(*_PLURALS):
             return self._custom.describe(ref)
-        try:
-            found = self._api.get(f"/apis/apps/v1/namespaces/{ref.namespace}/{_PLURALS[ref.kind]}/{ref.name}")
-        except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return None
-            raise
-        if found.get("metadata", {}).get("uid") != ref.uid:
+        found = self._get(ref.kind, ref.namespace, ref.name)
+        if found is None:
             return None
         try:
+            if found["metadata"]["uid"] != ref.uid:
+                return None
             if ref.kind == "ReplicaSet":
                 controller = controller_of(found["metadata"])
                 self._remember(ref.uid, controller)
@@ -104,17 +102,28 @@ class Owners:
         with self._lock:
             if not fresh and owner.uid in self._controllers:
                 return True, self._controllers[owner.uid]
-        try:
-            found = self._api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets/{owner.name}")
-        except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return False, None
-            raise
-        if found.get("metadata", {}).get("uid") != owner.uid:
+        found = self._get("ReplicaSet", namespace, owner.name)
+        if found is None:
             return False, None
-        controller = controller_of(found["metadata"])
+        try:
+            if found["metadata"]["uid"] != owner.uid:
+                return False, None
+            controller = controller_of(found["metadata"])
+        except (KeyError, TypeError, AttributeError) as exc:
+            message = f"ReplicaSet/{owner.name} in {namespace}: the API server's object can't be understood: {exc!r}"
+            raise KubernetesOdd(message) from exc
         self._remember(owner.uid, controller)
         return True, controller
+
+    def _get(self, kind: str, namespace: str, name: str) -> Json | None:
+        # Whoever may make pods has written the name: it must not lead to another object.
+        path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/{_PLURALS[kind]}/{quote(name, safe='')}"
+        try:
+            return self._api.get(path)
+        except KubernetesRefused as exc:
+            if exc.status.code == _NOT_FOUND:
+                return None
+            raise
 
     def _remember(self, uid: str, controller: OwnerReference | None) -> None:
         with self._lock:
@@ -125,8 +134,3 @@ class Owners:
 
 def _is_replicaset(owner: OwnerReference) -> bool:
     return owner.kind == "ReplicaSet" and owner.api_version.startswith("apps/")
-
-
-def _is_of_apps(ref: WorkloadRef) -> bool:
-    # A record of an older version has no group, and none but those of the apps group.
-    return ref.kind in _PLURALS and (not ref.api_version or ref.api_version.startswith("apps/"))
