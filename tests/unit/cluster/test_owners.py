@@ -352,3 +352,119 @@ def test_a_kind_without_a_group_can_not_be_asked_for(owners: Owners, server: Ser
     assert found is not None
     assert (found.wanted, found.selector) == (None, None)
     assert server.requests == []
+
+
+# What is kept in mind, and odd objects
+
+
+def bare(objects: Objects) -> None:
+    """Take the ReplicaSet away from its Deployment."""
+    objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["ownerReferences"] = []
+
+
+def test_a_bare_replicaset_that_was_adopted_is_no_workload_any_more(owners: Owners, objects: Objects) -> None:
+    """Whoever looks at it learns it, and so does everybody who asks whose a pod is."""
+    adopted = objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["ownerReferences"]
+    bare(objects)
+    ref = owners.workload_of(parse_pod(pod_object()))
+    assert ref == WorkloadRef("ReplicaSet", "shop", "web-5d4f", "rs-uid", "apps/v1")
+    assert owners.read(ref) is not None
+    objects[f"{REPLICASETS}/web-5d4f"]["metadata"]["ownerReferences"] = adopted
+    assert owners.describe(ref) is None
+    assert owners.workload_of(parse_pod(pod_object())) == DEPLOYMENT
+
+
+def test_a_replicaset_that_was_orphaned_is_a_workload_of_its_own(owners: Owners, objects: Objects) -> None:
+    """The cache still says otherwise until somebody asks anew; the Deployment itself is not asked about."""
+    assert owners.workload_of(parse_pod(pod_object())) == DEPLOYMENT
+    bare(objects)
+    assert owners.workload_of(parse_pod(pod_object())) == DEPLOYMENT
+    found = owners.workload_of(parse_pod(pod_object()), fresh=True)
+    assert found is not None
+    assert found.kind == "ReplicaSet"
+
+
+def test_the_group_of_the_owner_is_kept(owners: Owners) -> None:
+    """For the one who has to ask for it; records of before have none, and mean the same workload."""
+    found = owners.workload_of(controlled("CloneSet", "apps.kruise.io/v1alpha1"))
+    assert found is not None
+    assert found.api_version == "apps.kruise.io/v1alpha1"
+    found = owners.workload_of(parse_pod(pod_object()))
+    assert found is not None
+    assert found.api_version == "apps/v1"
+    assert found == DEPLOYMENT == WorkloadRef("Deployment", "shop", "web", "dep-uid")
+
+
+def test_a_record_without_a_group_is_described(owners: Owners) -> None:
+    """As an older version has written it."""
+    ref = WorkloadRef("Deployment", "shop", "web", "dep-uid")
+    found = owners.describe(ref)
+    assert found is not None
+    assert found.wanted == 3
+
+
+def test_so_many_replicasets_are_kept_in_mind_and_no_more(
+    owners: Owners, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rollout makes new ones, for as long as we run; the oldest is asked about again."""
+    monkeypatch.setattr("remediator.cluster.owners._REMEMBERED", 3)
+
+    def answer(request: Any, _connection: object) -> bytes:  # noqa: ANN401
+        return http(200, {"metadata": {"uid": request.path.rpartition("/")[2]}})
+
+    server.answer = answer
+    for name in ("a", "b", "c", "d", "b", "c", "d", "a"):
+        owners.workload_of(controlled("ReplicaSet", name=name, uid=name))
+    assert [request.path.rpartition("/")[2] for request in server.requests] == ["a", "b", "c", "d", "a"]
+    assert len(owners._controllers) == 3
+
+
+def test_a_replicaset_that_is_gone_is_not_kept_in_mind(owners: Owners, objects: Objects, server: Server) -> None:
+    """It may only not have been there yet."""
+    there = objects.pop(f"{REPLICASETS}/web-5d4f")
+    assert owners.workload_of(parse_pod(pod_object())) is None
+    objects[f"{REPLICASETS}/web-5d4f"] = there
+    assert owners.workload_of(parse_pod(pod_object())) == DEPLOYMENT
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"metadata": None},
+        {"metadata": "rs-uid"},
+        {"metadata": {"uid": "rs-uid", "ownerReferences": [{"controller": True}]}},
+        {"metadata": {"uid": "rs-uid", "ownerReferences": ["web"]}},
+        {"metadata": {"uid": "rs-uid", "ownerReferences": 5}},
+    ],
+)
+def test_an_odd_replicaset_is_odd(owners: Owners, objects: Objects, odd: Json) -> None:
+    """An error like every other, and nobody's guess at whose pod it is."""
+    objects[f"{REPLICASETS}/web-5d4f"] = odd
+    for fresh in (True, False):
+        with pytest.raises(KubernetesOdd, match="ReplicaSet/web-5d4f in shop"):
+            owners.workload_of(parse_pod(pod_object()), fresh=fresh)
+
+
+def test_the_name_of_an_owner_leads_nowhere_else(owners: Owners, server: Server) -> None:
+    """Whoever may make pods writes it."""
+    owners.workload_of(controlled("ReplicaSet", name="../deployments/web?x="))
+    owners.describe(WorkloadRef("StatefulSet", "shop", "../deployments/web", "uid", "apps/v1"))
+    assert [request.target for request in server.requests] == [
+        f"{REPLICASETS}/..%2Fdeployments%2Fweb%3Fx%3D",
+        "/apis/apps/v1/namespaces/shop/statefulsets/..%2Fdeployments%2Fweb",
+    ]
+
+
+def test_pods_are_read_anew_of_a_workload_that_is_not(owners: Owners, objects: Objects, server: Server) -> None:
+    """What is known of the workload stays; one list is all that is asked for."""
+    workload = owners.read(DEPLOYMENT)
+    assert workload is not None
+    objects[PODS] = list_of(pod_object(), pod_object(name="web-2", uid="second"), version="200")
+    objects[f"{DEPLOYMENTS}/web"]["spec"]["replicas"] = 7
+    server.requests = []
+    found = owners.with_pods(workload)
+    assert [one.name for one in found.pods] == ["web-5d4f-abcde", "web-2"]
+    assert (found.pods_version, found.wanted) == ("200", 3)
+    assert [request.path for request in server.requests] == [PODS]
