@@ -163,10 +163,9 @@ class Journal:
 
     def _write(self, ledger: Ledger, *, intent: bool = False) -> None:
         text = encode(ledger)
-        while intent and len(text.encode()) > ROOM_FOR_INTENT and ledger.settled:
+        while intent and len(text.encode()) > ROOM_FOR_INTENT and (less := shorter(ledger)) != ledger:
             # History gives way to work; cooldowns and budgets are counted from the acts, which stay.
-            ledger = shorter(ledger)
-            text = encode(ledger)
+            ledger, text = less, encode(less)
         if intent and len(text.encode()) > ROOM_FOR_INTENT:
             message = f"the journal has reached {ROOM_FOR_INTENT} bytes; acts leave it after 24 hours"
             raise JournalFull(message)

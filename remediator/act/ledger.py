@@ -5,7 +5,7 @@ A write whose answer was lost is read back and, where it did not land, applied a
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from remediator.model.remediations import Act, Breaker, Ledger, Remediation
@@ -60,7 +60,7 @@ def settled(ledger: Ledger, record: Remediation) -> Ledger:
     return replace(
         ledger,
         in_flight=in_flight,
-        settled=(*ledger.settled, over)[-KEPT_SETTLED:],
+        settled=_without_oldest((*ledger.settled, over), len(ledger.settled) + 1 - KEPT_SETTLED, in_flight),
         acts=_recent(acts, record.settled_at, in_flight),
         breakers=breakers,
     )
@@ -74,8 +74,9 @@ def closed(ledger: Ledger, workload_uid: str) -> Ledger:
 
 
 def shorter(ledger: Ledger) -> Ledger:
-    """The ledger without the oldest tenth of its settled records, at least one where there is any."""
-    return replace(ledger, settled=ledger.settled[max(len(ledger.settled) // 10, 1) :])
+    """The ledger without the oldest tenth of its settled records, at least one; the same where none can be spared."""
+    count = max(len(ledger.settled) // 10, 1)
+    return replace(ledger, settled=_without_oldest(ledger.settled, count, ledger.in_flight))
 
 
 def without(ledger: Ledger, record_id: str) -> Ledger:
@@ -92,6 +93,28 @@ def claimed(ledger: Ledger, record: Remediation) -> frozenset[str]:
     others = (one for one in (*ledger.settled, *ledger.in_flight.values()) if one.id != record.id)
     return frozenset(
         one.replacement_uid for one in others if one.workload.uid == record.workload.uid and one.replacement_uid
+    )
+
+
+def _without_oldest(
+    settled: tuple[Remediation, ...], count: int, in_flight: Mapping[str, Remediation]
+) -> tuple[Remediation, ...]:
+    """Without so many of the oldest; what a record in flight needs, to see whose new pod is whose, is not spared."""
+    left = count
+    kept = []
+    for one in settled:
+        if left > 0 and not _is_needed(one, in_flight):
+            left -= 1
+        else:
+            kept.append(one)
+    return tuple(kept)
+
+
+def _is_needed(one: Remediation, in_flight: Mapping[str, Remediation]) -> bool:
+    # A new pod that settled a record before another one was begun is one that was there before.
+    return bool(one.replacement_uid) and any(
+        other.workload.uid == one.workload.uid and other.intended_at <= (one.settled_at or 0.0)
+        for other in in_flight.values()
     )
 
 

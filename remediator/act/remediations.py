@@ -63,7 +63,8 @@ class Remediations:
             record = replace(record, outcome=Outcome.NOTIFIED, settled_at=now, detail=breach.sentence)
 
         def change(ledger: Ledger) -> Ledger:
-            if record.id in ledger.in_flight:
+            # It may have landed, and is asked for again where the answer was lost: its own act is no veto.
+            if record.id in ledger.in_flight or any(one.id == record.id for one in ledger.settled):
                 return ledger
             vetoes = policy_and_journal(
                 breach,

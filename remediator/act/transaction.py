@@ -11,7 +11,7 @@ from remediator.act import ledger as changes
 from remediator.act.examine import Examination, Go, Vetoed
 from remediator.act.journal import Journal
 from remediator.act.replacement import Ended, revision_of
-from remediator.act.waiting import Wait
+from remediator.act.waiting import GIVE_UP, Wait, is_forbidden
 from remediator.cluster.api import READ_TIMEOUT, ApiServer
 from remediator.cluster.events import Events
 from remediator.cluster.nodes import Nodes
@@ -48,6 +48,10 @@ class Stopping(Exception):
 
 class Claimed(Exception):
     """The new pod has settled another record."""
+
+
+class NoRight(Exception):
+    """Every look was refused for so long that the right to look is gone for good."""
 
 
 class Voice(Protocol):
@@ -117,10 +121,13 @@ class Transaction:
 
     def run(self) -> Remediation:
         """Carry it out, wait, settle. Raises Stopping, NotLeader, JournalError, KubernetesError from the journal."""
-        if self._record.taken_at is None:
-            self._take()
-        if self._record.outcome is None:
-            self._wait()
+        try:
+            if self._record.taken_at is None:
+                self._take()
+            if self._record.outcome is None:
+                self._wait()
+        except NoRight as exc:
+            self._settle(Outcome.FAILED, f"what became of it can't be seen any more: {exc}")
         return self._record
 
     # Taking away
@@ -353,18 +360,24 @@ class Transaction:
                 raise Claimed
             return changes.settled(ledger, record)
 
-        self._persist(lambda: self._means.journal.update(change))
+        self._persist(lambda: self._means.journal.update(change), settling=True)
         self._record = record
         self._means.voice.settled(record)
 
-    def _persist(self, call: Callable[[], T]) -> T:
-        """Ask until there is an answer: what was begun is not dropped because the API server is away."""
-        wait = 0.5
+    def _persist(self, call: Callable[[], T], *, settling: bool = False) -> T:
+        """Ask until there is an answer: what was begun is not dropped because the API server is away.
+
+        Raises NoRight where nothing but refusals came for long, unless ``settling``: nothing comes after that.
+        """
+        wait, refused_since = 0.5, None
         while True:
             try:
                 return call()
             except KubernetesError as exc:
                 self._means.voice.step(self._record, "waiting", words=str(exc))
+                refused_since = (refused_since or self._means.clock()) if is_forbidden(exc) else None
+                if refused_since and not settling and self._means.clock() - refused_since >= GIVE_UP:
+                    raise NoRight(str(exc)) from exc
             wait = min(wait * 2, 10.0)
             self._pause(wait)
 

@@ -10,7 +10,7 @@ from remediator.act.replacement import Ended, Scene, Waiting, assess
 from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.watch import Gone, Listed, PodWatch, Seen
-from remediator.errors import KubernetesError
+from remediator.errors import KubernetesError, KubernetesRefused
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Remediation
 from remediator.model.vocabulary import Outcome
@@ -18,9 +18,13 @@ from remediator.model.workloads import Workload
 
 LOOK_AGAIN = 10.0
 """Seconds after which the workload itself is read again: its wanted count has no watch (and needs no right to one)."""
+_FORBIDDEN = 403
 _AFTER_TIME = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING, Outcome.BLOCKED})
 TICK = 1.0
 """Seconds after which a request to stop is seen at the latest."""
+GIVE_UP = 600.0
+"""Seconds after which a right to look that is gone is taken for gone for good, as with a namespace that had a Role of
+its own: a record that nobody may look after would hold its slot for ever."""
 
 
 @dataclass
@@ -65,6 +69,9 @@ class Wait:
         self._stopping = stopping
         self._say = say
         self._said = ""
+        self._complained = ""
+        self._refused_since: float | None = None
+        self._strangers: dict[str, float] = {}
         self._owner: Workload | None = None
         self._gone_at: float | None = None
         self._why_unfit = ""
@@ -82,9 +89,9 @@ class Wait:
             if isinstance(verdict, Ended):
                 if verdict.outcome not in _AFTER_TIME:
                     return verdict
-                if (ended := self._look_once_more()) is not None:
-                    return ended
-                verdict = Waiting("its time is over, and it can't be looked at once more", now + TICK)
+                verdict = self._look_once_more(verdict)
+                if isinstance(verdict, Ended):
+                    return verdict
             self._tell(verdict)
             change = self._watch.next(min(max(verdict.until - now, 0.01), TICK))
             while change is not None:
@@ -92,15 +99,15 @@ class Wait:
                 change = self._watch.next(0.0)
         return None
 
-    def _look_once_more(self) -> Ended | None:
-        """A verdict that time alone has given, judged on a fresh list: a watch that lags is no reason for it.
-
-        None where there is no answer, or another verdict.
-        """
-        if not self._list():
-            return None
-        verdict = self._assess(self._clock())
-        return verdict if isinstance(verdict, Ended) else None
+    def _look_once_more(self, verdict: Ended) -> Ended | Waiting:
+        """A verdict that time alone has given, judged on a fresh list: a watch that lags is no reason for it."""
+        if self._list():
+            return self._assess(self._clock())
+        now = self._clock()
+        if self._refused_since is None or now - self._refused_since < GIVE_UP:
+            return Waiting("its time is over, and it can't be looked at once more", now + TICK)
+        detail = f"{verdict.detail}; for {now - self._refused_since:.0f} s nobody may look at it: {self._complained}"
+        return Ended(Outcome.FAILED, detail)
 
     def _assess(self, now: float) -> Ended | Waiting:
         mine = self._mine()
@@ -123,8 +130,9 @@ class Wait:
         try:
             workload = self._owners.read(self._record.workload)
         except KubernetesError as exc:
-            self._tell(Waiting(f"can't look at {self._record.workload}: {exc}", 0.0))
+            self._not_seen(exc)
             return False
+        self._refused_since, self._complained = None, ""
         self._owner = workload
         self._view.apply(Listed(workload.pods if workload else ()))
         self._look_at_the_node()
@@ -134,14 +142,21 @@ class Wait:
         """The workload as it is now; what is known while the API server does not answer: silence is no news."""
         if problem := self._watch.problem:
             # No stream is up, so the pods are listed meanwhile: a right that is missing must not cost the whole time.
-            self._say(f"the watch fails: {problem}")
+            self._complain(f"the watch fails: {problem}")
             self._list()
             return
         try:
             self._owner = self._owners.describe(self._record.workload)
         except KubernetesError as exc:
-            self._say(f"can't look at {self._record.workload}: {exc}")
+            self._not_seen(exc)
         self._look_at_the_node()
+
+    def _not_seen(self, error: KubernetesError) -> None:
+        self._complain(f"can't look at {self._record.workload}: {error}")
+        if not is_forbidden(error):
+            self._refused_since = None
+        elif self._refused_since is None:
+            self._refused_since = self._clock()
 
     def _look_at_the_node(self) -> None:
         """Whether a DaemonSet's pod can come back, once the old one is gone."""
@@ -150,22 +165,46 @@ class Wait:
         try:
             self._why_unfit = why_unfit(self._record, self._owner, self._mine().values(), self._nodes)
         except KubernetesError as exc:
-            self._say(f"can't look at node {self._record.breach.node}: {exc}")
+            self._complain(f"can't look at node {self._record.breach.node}: {exc}")
 
     def _mine(self) -> dict[str, LivePod]:
-        """The pods that the workload controls, among those that its selector finds."""
-        found = {}
-        for uid, pod in self._view.pods.items():
-            try:
-                owner = self._owners.workload_of(pod)
-            except KubernetesError as exc:
-                self._say(f"can't tell whose pod {pod.name} is: {exc}")
-                continue
-            if uid in self._record.baseline.pods or (owner and owner.uid == self._record.workload.uid):
-                found[uid] = pod
-        return found
+        """The pods that the workload controls, among those that its selector finds; the old one whoever controls it."""
+        record = self._record
+        return {
+            uid: pod
+            for uid, pod in self._view.pods.items()
+            if uid == record.breach.uid or self._is_controlled(uid, pod)
+        }
+
+    def _is_controlled(self, uid: str, pod: LivePod) -> bool:
+        if pod.controller is None:
+            return False
+        was_there = uid in self._record.baseline.pods
+        asked = self._strangers.get(pod.controller.uid)
+        if asked is not None and self._clock() - asked < LOOK_AGAIN:
+            return was_there
+        try:
+            owner = self._owners.workload_of(pod)
+        except KubernetesError as exc:
+            self._complain(f"can't tell whose pod {pod.name} is: {exc}")
+            owner = None
+        if owner is None:
+            # Its ReplicaSet is gone, or nobody answers: not to be asked again for each of its pods at each event.
+            self._strangers[pod.controller.uid] = self._clock()
+            return was_there
+        return owner.uid == self._record.workload.uid
+
+    def _complain(self, words: str) -> None:
+        if words != self._complained:
+            self._complained = words
+            self._say(words)
 
     def _tell(self, waiting: Waiting) -> None:
         if waiting.reason != self._said:
             self._said = waiting.reason
             self._say(waiting.reason)
+
+
+def is_forbidden(error: KubernetesError) -> bool:
+    """Whether it was refused for want of a right."""
+    return isinstance(error, KubernetesRefused) and error.status.code == _FORBIDDEN

@@ -301,3 +301,39 @@ def test_a_full_journal_is_well_below_the_apis_limit() -> None:
 def test_large_workloads_don_t_fill_the_journal() -> None:
     """The pods of a workload are known while its record is in flight; what is settled does not grow with them."""
     assert len(encode(full(replicas=1000, breakers=0)).encode()) < 640 * 1024 < ROOM_FOR_INTENT
+
+
+def of_workload(number: int, uid: str, *, at: float, outcome: Outcome = Outcome.REPLACED) -> Remediation:
+    """A settled record of that workload; where it was replaced, with a new pod of its own."""
+    new = f"new-{number}" if outcome is Outcome.REPLACED else ""
+    return record(
+        id=f"{number:012x}",
+        workload=replace(record().workload, uid=uid),
+        intended_at=at - 5,
+        outcome=outcome,
+        settled_at=at,
+        replacement_uid=new,
+    )
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOTIFIED, Outcome.REPLACED])
+def test_many_records_don_t_hide_whose_a_new_pod_is(outcome: Outcome) -> None:
+    """Hundreds are settled while one of a pair is in flight: it still sees which new pod has settled the other."""
+    waiting = record(id="f" * 12, intended_at=NOW - 100.0)
+    ledger = changes.intended(Ledger(), waiting)
+    first, before = (
+        of_workload(1, waiting.workload.uid, at=NOW - 50.0),
+        of_workload(2, waiting.workload.uid, at=NOW - 150.0),
+    )
+    ledger = replace(ledger, settled=(before, first))
+    for number in range(10, 410):
+        one = of_workload(number, f"other-{number}", at=float(NOW), outcome=outcome)
+        ledger = changes.settled(changes.intended(ledger, replace(one, outcome=None, settled_at=None)), one)
+        assert len(ledger.settled) <= changes.KEPT_SETTLED
+    assert changes.claimed(ledger, waiting) == {"new-1"}
+    for _ in range(300):
+        ledger = changes.shorter(ledger)
+    assert [one.id for one in ledger.settled] == [first.id], "all others have given way"
+    assert changes.shorter(ledger) == ledger
+    over = changes.settled(ledger, replace(waiting, outcome=Outcome.REPLACED, settled_at=float(NOW)))
+    assert len(changes.shorter(changes.shorter(over)).settled) == 0, "nobody needs it any more"
