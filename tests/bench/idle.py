@@ -77,10 +77,10 @@ def _wait_for_samples(cluster: Cluster, count: int) -> None:
     measured = f'count(container_memory_working_set_bytes{{namespace="{_CROWD}"}})'
     running = f'sum(kube_pod_status_phase{{namespace="{_CROWD}",phase="Running"}})'
 
-    def seen() -> bool:
-        return all(found and found[0].value == count for found in map(cluster.query, (measured, running)))
+    def seen() -> list[float]:
+        return [sample.value for query in (measured, running) for sample in cluster.query(query)]
 
-    cluster.wait(seen, _PATIENCE, f"Prometheus has seen {count} pods", every=1)
+    cluster.wait(lambda: seen() == [count, count], _PATIENCE, f"Prometheus has seen {count} pods", every=1, seen=seen)
 
 
 def _watched(cluster: Cluster, count: int) -> _Idle:

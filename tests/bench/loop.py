@@ -59,12 +59,12 @@ def measure(say: Say) -> Iterator[Figure]:
         yield Figure(PART, "requests for each pod it looks at", requests, Unit.REQUESTS, note="the daemon's: 0")
         yield Figure(PART, "time for each pod it looks at", each, Unit.SECONDS, note=f"of {_PODS}")
         yield Figure(PART, "one round over 1,000 pods", 1000 * each, Unit.SECONDS, note="they follow one another")
+        say(f"pods are over; the loops delete them, and wait in their ways for {_SLEEP:.0f} s and more")
+        yield from _late(cluster, pods[0]["metadata"]["name"], path)
         say("the daemon looks at 1,000 pods")
         whole = _daemon(cluster, ends)
         yield Figure(PART, "one evaluation of the daemon over 1,000 pods", whole, Unit.SECONDS, note="with Prometheus")
         yield Figure(PART, "the loop's round over the daemon's evaluation", 1000 * each / whole, Unit.RATIO)
-        say(f"pods are over; the loops delete them, and wait in their ways for {_SLEEP:.0f} s and more")
-        yield from _late(cluster, pods[0]["metadata"]["name"], path)
 
 
 def script(document: str) -> str:
@@ -180,9 +180,7 @@ def _daemon(cluster: Cluster, ends: ExitStack) -> float:
     policy: Json = policy_file([_SHOP], threshold="20Gi", every="2s")
     with daemon(cluster, policy, interval=_SCRAPE) as running:
         running.wait_for("evaluation", outcome="ok", timeout=_PATIENCE)
-        whole = typical(Meter(running, cluster).costs(_LOOKS, timeout=_PATIENCE)).whole
-    cluster.configure_prometheus(exported(address, []))
-    return whole
+        return typical(Meter(running, cluster).costs(_LOOKS, timeout=_PATIENCE)).whole
 
 
 def _late(cluster: Cluster, pod: str, path: str) -> Iterator[Figure]:

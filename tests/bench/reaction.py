@@ -5,6 +5,7 @@ waits for nothing, one that is scraped right after it for a whole period. Where 
 put on nodes whose phases are spread evenly over the period.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -40,7 +41,8 @@ def measure(say: Say) -> Iterator[Figure]:
             # By the second evaluation its phase is what it stays; the first may have had to wait for the journal.
             running.wait_for("evaluation", count=2, timeout=_PATIENCE)
             scraped = {found.labels["node"]: found.value for found in cluster.query('timestamp(up{job="kubelet"})')}
-            nodes = evenly(scraped, _starts(running)[-1], period=PACE, count=_LEAKS)
+            # Prometheus is asked about a whole second, so that is the moment to which a scrape has to be in time.
+            nodes = evenly(scraped, math.floor(_starts(running)[-1]), period=PACE, count=_LEAKS)
             say(f"{len(nodes)} pods, on nodes that are scraped at different times")
             for number, node in enumerate(nodes):
                 pinned = {"nodeSelector": {"kubernetes.io/hostname": node}}

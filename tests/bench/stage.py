@@ -77,8 +77,10 @@ def exported(address: str, paths: Sequence[str]) -> Callable[[Json], Json]:
 
 def _scraped(address: str, path: str) -> Json:
     """The entry of `scrape_configs` for one path."""
+    # Named without the number of pods at its end: the series of another job would be shown for five minutes more.
+    name, _, _ = path.rpartition("/")
     targets = [{"targets": [address]}]
-    return {"job_name": path, "metrics_path": path, "honor_labels": True, "static_configs": targets}
+    return {"job_name": name, "metrics_path": path, "honor_labels": True, "static_configs": targets}
 
 
 def policy_file(

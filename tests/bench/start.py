@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -64,20 +65,21 @@ def measure(say: Say) -> Iterator[Figure]:
         say("installing it as the image has it")
         python = environment.install(folder)
         standard = Path(sysconfig.get_path("stdlib"))
-        _seconds(cluster, python)
+        _start(cluster, python)
         say(f"starting it {_WARM} times")
-        warm = [_seconds(cluster, python) for _ in range(_WARM)]
-        yield _figure("start to first evaluation, warm", [seconds for seconds, _ in warm], 1.5)
+        warm = [_start(cluster, python) for _ in range(_WARM)]
+        yield _figure("start to first evaluation, warm", [one.seconds for one in warm], 1.5)
+        yield Figure(PART, "  processor time", median([one.processor for one in warm]), Unit.SECONDS)
         say(f"starting it {_COLD} times with its files dropped from the cache")
         cold = []
         for _ in range(_COLD):
             environment.forget(folder, standard)
-            cold.append(_seconds(cluster, python)[0])
+            cold.append(_start(cluster, python).seconds)
         yield _figure("start to first evaluation, cold", cold, 2.0)
         nothing = Path(cluster.description.folder) / "no-bytecode"
-        without, _ = _seconds(cluster, python, PYTHONPYCACHEPREFIX=str(nothing))
+        without = _start(cluster, python, PYTHONPYCACHEPREFIX=str(nothing)).seconds
         yield Figure(PART, "  without bytecode", without, Unit.SECONDS)
-        yield Figure(PART, "  memory after the first evaluation", median([size for _, size in warm]), Unit.BYTES)
+        yield Figure(PART, "  memory after the first evaluation", median([one.resident for one in warm]), Unit.BYTES)
 
 
 def _figure(what: str, seconds: list[float], bound: float) -> Figure:
@@ -85,14 +87,23 @@ def _figure(what: str, seconds: list[float], bound: float) -> Figure:
     return Figure(PART, what, median(seconds), Unit.SECONDS, Target(bound), note)
 
 
-def _seconds(cluster: Cluster, python: Path, **more: str) -> tuple[float, int]:
-    """Seconds from the start of the process to the end of its first evaluation, and its memory then."""
+@dataclass(frozen=True)
+class _Started:
+    """From the start of the process to the end of its first evaluation."""
+
+    seconds: float
+    processor: float
+    resident: int
+
+
+def _start(cluster: Cluster, python: Path, **more: str) -> _Started:
     with _daemon(cluster, python, more) as running:
         (line, *_) = running.wait_for("evaluation", outcome="ok", timeout=_PATIENCE)
-        size = process.resident(running.pid)
+        processor, resident = process.processor_seconds(running.pid), process.resident(running.pid)
         # In order, so that it hands its lease back and the next one does not have to wait.
         assert running.stop() == 0, running.tail()
-        return datetime.fromisoformat(line["time"]).timestamp() - running.started, size
+        seconds = datetime.fromisoformat(line["time"]).timestamp() - running.started
+        return _Started(seconds, processor, resident)
 
 
 def _daemon(cluster: Cluster, python: Path, more: Mapping[str, str]) -> Installed:
