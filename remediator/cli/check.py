@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -17,8 +16,10 @@ from remediator.cli.options import (
     fail,
     settings_or_exit,
 )
-from remediator.cli.output import Form, Output, console, write_json
+from remediator.cli.output import Form, Output, console, indented, write_json
 from remediator.cli.progress import Progress
+from remediator.cluster.api import ApiServer, connect
+from remediator.detect.prometheus import Prometheus
 from remediator.errors import KubernetesError, PolicyError, SettingsError
 from remediator.policy import Policy, PolicyFile, load
 from remediator.policy.durations import format_duration
@@ -73,8 +74,6 @@ def check(
 
 
 def _ask(settings: Settings, policies: PolicyFile, tell: Tell) -> Report:
-    from remediator.detect.prometheus import Prometheus  # noqa: PLC0415  costs time that a file alone need not take
-
     prometheus = None
     if settings.prometheus_url:
         prometheus = Prometheus(settings.access, observe=lambda *_: None)
@@ -92,8 +91,6 @@ def _ask(settings: Settings, policies: PolicyFile, tell: Tell) -> Report:
 
 def _cluster(settings: Settings, tell: Tell) -> Live:
     """The cluster of the kubeconfig. Raises SettingsError."""
-    from remediator.cluster.api import ApiServer, connect  # noqa: PLC0415  its client takes half a second to load
-
     api = ApiServer(connect(settings.kubeconfig), observe=lambda *_: None, user_agent="remediator-check")
     return Live(api, nodes=settings.nodes, tell=tell)
 
@@ -171,7 +168,7 @@ def _write(settings: Settings, policies: PolicyFile, report: Report) -> None:
     for policy in policies.policies:
         out.print(_summary(policy))
         if one := measured.get(policy.name):
-            out.print(f"    {_counts(one)}")
+            indented(out, _counts(one))
     if report.pace is not None and report.pace.interval is not None:
         youngest = "" if report.pace.youngest is None else f", the newest is {report.pace.youngest:.0f} s old"
         out.print(f"a sample every {report.pace.interval:.0f} s{youngest}")
@@ -179,9 +176,9 @@ def _write(settings: Settings, policies: PolicyFile, report: Report) -> None:
         colour = "bold red" if finding.level is Level.PROBLEM else "bold yellow"
         out.print()
         out.print(f"{finding.level}: {finding.kind}", style=colour, end="")
-        out.print(f" at {finding.where}{_of(finding.policies)}")
-        out.print(f"    {finding.what}")
-        out.print(f"    do: {finding.fix}")
+        out.print(f" at {finding.where}{_of(finding)}")
+        indented(out, finding.what)
+        indented(out, f"do: {finding.fix}")
     for error in report.errors:
         out.print()
         out.print("could not tell", style="bold red", end="")
@@ -207,8 +204,10 @@ def _counts(one: Measured) -> str:
     return f"{words}, {one.over:,} over now"
 
 
-def _of(policies: Sequence[str]) -> str:
-    return f" ({', '.join(policies)})" if policies else ""
+def _of(finding: Finding) -> str:
+    """The policies that it bears on, where the place does not say so already."""
+    others = [name for name in finding.policies if not finding.where.startswith(name)]
+    return f" ({', '.join(others)})" if others else ""
 
 
 def _verdict(settings: Settings, report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
@@ -39,6 +40,13 @@ def console() -> Console:
         emoji=False,
         soft_wrap=plain,
     )
+
+
+def indented(out: Console, words: str, *, by: int = 4) -> None:
+    """Write a paragraph, all of its lines indented; in a pipe it is one line."""
+    space = " " * by
+    for line in textwrap.wrap(words, out.width, initial_indent=space, subsequent_indent=space, break_on_hyphens=False):
+        out.print(line, soft_wrap=True)
 
 
 def write_json(command: str, document: Mapping[str, Any]) -> None:

@@ -19,11 +19,18 @@ from remediator.cli.options import (
 )
 from remediator.cli.output import Form, Output, console, write_json
 from remediator.cli.progress import Progress
+from remediator.cli.table import write
+from remediator.cluster.api import ApiServer, connect
+from remediator.cluster.removal import Removal
+from remediator.detect.prometheus import Prometheus
 from remediator.errors import KubernetesError, PolicyError, SettingsError
 from remediator.policy import PolicyFile, load
 from remediator.settings import Settings
+from remediator.survey import ledger
 from remediator.survey.ask import Tell
 from remediator.survey.lines import OVER, Evaluated, Line, Plan, Verdict
+from remediator.survey.live import Live
+from remediator.survey.plan import Means, make
 
 NOTHING, WOULD_ACT, COULD_NOT_TELL = 0, 1, 2
 _OUTCOMES = {NOTHING: "nothing", WOULD_ACT: "would-act", COULD_NOT_TELL: "could-not-tell"}
@@ -66,22 +73,12 @@ def plan(
     if output is Form.JSON:
         write_json("plan", _document(settings, policies, made, shown, code))
     else:
-        from remediator.cli.table import write  # noqa: PLC0415  only for people
-
         write(console(), policies, made, shown)
     raise typer.Exit(code)
 
 
 def _make(settings: Settings, *, dry_run: bool, tell: Tell) -> tuple[PolicyFile, Plan]:
     """The policy file and the plan. Raises SettingsError, PolicyError, KubernetesError."""
-    # Imported here: ``--help`` and wrong usage need none of it, and it takes most of a second to load.
-    from remediator.cluster.api import ApiServer, connect  # noqa: PLC0415
-    from remediator.cluster.removal import Removal  # noqa: PLC0415
-    from remediator.detect.prometheus import Prometheus  # noqa: PLC0415
-    from remediator.survey import ledger  # noqa: PLC0415
-    from remediator.survey.live import Live  # noqa: PLC0415
-    from remediator.survey.plan import Means, make  # noqa: PLC0415
-
     access = settings.access
     connection = connect(settings.kubeconfig)
     place = settings.namespace or connection.namespace

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from remediator.model.vocabulary import Action, Evaluation
@@ -18,7 +17,12 @@ from remediator.survey.values import Weight
 from remediator.survey.workloads import ONLY_REPLICA
 
 _WIDE = 140
-_BAR, _WIDE_BAR = 10, 20
+_BAR, _WIDE_BAR = 12, 20
+_GAP, _INDENT = 2, 4
+_AMOUNTS = 4
+"""The first of the columns with numbers."""
+_LEAST = 12
+"""Characters that a column of names has at least."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _COLOURS = {
     Verdict.WOULD_ACT: "bold red",
@@ -28,15 +32,26 @@ _COLOURS = {
     Verdict.NOT_MEASURED: "dim",
     Verdict.COULD_NOT_TELL: "bold magenta",
 }
+_COUNTED = {
+    Verdict.WOULD_ACT: "to act on",
+    Verdict.WAITS: "waiting their turn",
+    Verdict.LEFT_ALONE: "left alone",
+    Verdict.BELOW: "below",
+    Verdict.NOT_MEASURED: "not measured",
+    Verdict.COULD_NOT_TELL: "not to be told",
+}
+_DOES = {Action.EVICT: "would evict", Action.DELETE: "would delete", Action.NOTIFY: "would report"}
 _NOTHING = "-"
 
 
 def write(out: Console, policies: PolicyFile, made: Plan, shown: Sequence[Line]) -> None:
     """Write the whole plan."""
-    if shown and out.is_terminal:
-        out.print(_wide(shown) if out.width >= _WIDE else _narrow(shown))
-    elif shown:
+    if shown and not out.is_terminal:
         _plain(out, shown)
+    elif shown and out.width >= _WIDE:
+        _wide(out, shown)
+    elif shown:
+        _narrow(out, shown)
     for line in _summary(policies, made):
         out.print(line)
 
@@ -66,25 +81,29 @@ def amount(value: float | None) -> str:
 
 
 def limit_of(weight: Weight) -> str:
-    """The limit as one writes it in a manifest; no number for none."""
-    return "no limit" if weight.limit is None else format_quantity(weight.limit)
+    """The limit as one writes it in a manifest, rounded where that would be all digits; no number for none."""
+    if weight.limit is None:
+        return "no limit"
+    exact = format_quantity(weight.limit)
+    return format_bytes(weight.limit) if exact.isdigit() else exact
 
 
 def verdict_of(line: Line) -> str:
     """The verdict in words."""
     match line.verdict:
         case Verdict.WOULD_ACT:
-            return {Action.EVICT: "would evict", Action.DELETE: "would delete", Action.NOTIFY: "would report"}.get(
-                line.action, f"would {line.action}"
-            )
+            return _DOES.get(line.action, f"would {line.action}")
+        case Verdict.WAITS:
+            return "waits its turn"
         case _:
             return line.verdict.replace("-", " ")
 
 
 def because(line: Line) -> Iterator[str]:
     """Each reason, and what else one should know before the policy is armed."""
-    if line.verdict is not Verdict.BELOW:
-        yield from (str(veto) for veto in line.reasons)
+    if line.verdict is Verdict.WAITS:
+        yield "once those above have begun"
+    yield from (str(veto) for veto in line.reasons)
     if line.words:
         yield line.words
     if line.only_replica and line.verdict in {Verdict.WOULD_ACT, Verdict.WAITS} and line.action is not Action.NOTIFY:
@@ -93,46 +112,84 @@ def because(line: Line) -> Iterator[str]:
         yield f"RSS is {amount(line.weight.rss)} of {amount(line.weight.value)}: probably reclaimable cache"
 
 
-def _wide(lines: Sequence[Line]) -> Table:
-    table = _table()
-    for title in ("pod", "workload", "policy"):
-        table.add_column(title, overflow="fold", ratio=2)
-    for title in ("memory", "RSS", "threshold", "limit"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, min_width=_WIDE_BAR)
-    table.add_column("verdict", overflow="fold", ratio=4)
-    for line in lines:
-        table.add_row(
-            f"{line.namespace}/{line.pod}",
-            line.workload or _NOTHING,
-            line.policy,
-            *_amounts(line.weight),
-            _bar(line, _WIDE_BAR),
-            _verdict(line),
-        )
-    return table
+def _wide(out: Console, lines: Sequence[Line]) -> None:
+    """A column for each thing, and what is said of a pod below it, over the whole width."""
+    titles = ("verdict", "pod", "workload", "policy", "memory", "RSS", "threshold", "limit")
+    rows = [(verdict_of(line), *_names(line), *_amounts(line.weight)) for line in lines]
+    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
+    _fit(widths, out.width - _WIDE_BAR - _GAP)
+    _say(out, *(Text(words, style="bold") for words in _cells(titles, widths)))
+    for line, row in zip(lines, rows, strict=True):
+        first, *rest = _cells(row, widths)
+        head = Text(first[: widths[0]], style=_COLOURS[line.verdict]).append(first[widths[0] :], style="default")
+        said = (Text(words, style="dim") for one in because(line) for words in _wrapped(one, out.width, _INDENT))
+        _say(out, head.append("  ").append(_bar(line, _WIDE_BAR)), *map(Text, rest), *said)
 
 
-def _narrow(lines: Sequence[Line]) -> Table:
-    table = _table()
-    table.add_column("pod, workload, policy", overflow="fold", ratio=5)
-    table.add_column("memory", justify="right", no_wrap=True)
-    table.add_column("limit", no_wrap=True, min_width=_BAR)
-    table.add_column("verdict", overflow="fold", ratio=6)
+def _fit(widths: list[int], width: int) -> None:
+    """Take what is too much from the names of pods, workloads and policies, where they are longest."""
+    while sum(widths) + _GAP * (len(widths) - 1) > width:
+        longest = max((1, 2, 3), key=lambda column: widths[column])
+        if widths[longest] <= _LEAST:
+            return
+        widths[longest] -= 1
+
+
+def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """The lines of a row: a name that does not fit goes on in the next one, below itself."""
+    folded = [
+        [cell[n : n + width] for n in range(0, len(cell), width)] or [""]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    lines = []
+    for number in range(max(map(len, folded))):
+        parts = [cell[number] if number < len(cell) else "" for cell in folded]
+        aligned = [
+            part.rjust(width) if column >= _AMOUNTS else part.ljust(width)
+            for column, (part, width) in enumerate(zip(parts, widths, strict=True))
+        ]
+        lines.append((" " * _GAP).join(aligned))
+    return lines
+
+
+def _narrow(out: Console, lines: Sequence[Line]) -> None:
+    """The verdict, and beside it all that there is to say of a pod."""
+    indent = max(len(verdict_of(line)) for line in lines) + _GAP
     for line in lines:
-        weight = line.weight
-        memory = [Text(amount(weight.value))]
-        if weight.rss is not None:
-            memory.append(Text(f"{amount(weight.rss)} RSS", style="dim"))
-        limit = Text(limit_of(weight), style="" if weight.limit else "dim")
-        whose = Text(f"{line.workload or 'no workload'}, {line.policy}", style="dim")
-        table.add_row(
-            Group(Text(f"{line.namespace}/{line.pod}"), whose),
-            Group(*memory),
-            Group(_bar(line, _BAR), limit),
-            _verdict(line),
+        namespace_and_pod, workload, policy = _names(line)
+        value, rss, threshold, limit = _amounts(line.weight)
+        first, *rest = _wrapped(namespace_and_pod, out.width, indent)
+        head = Text(verdict_of(line).ljust(indent), style=_COLOURS[line.verdict]).append(
+            first[indent:], style="default bold"
         )
-    return table
+        memory = Text(" " * indent).append(_bar(line, _BAR)).append("  " if line.weight.threshold else "")
+        memory.append(f"{value} of {limit}" if line.weight.limit else f"{value}, {limit}")
+        told = [f", {name} {words}" for name, words in (("threshold", threshold), ("RSS", rss)) if words != _NOTHING]
+        if len(memory) + sum(map(len, told)) > out.width:
+            memory.append(f"\n{' ' * indent}")
+        memory.append("".join(told).removeprefix(", ") if "\n" in memory.plain else "".join(told), style="dim")
+        whose = f"{'no workload' if workload == _NOTHING else workload}, policy {policy}"
+        said = (words for one in because(line) for words in _wrapped(one, out.width, indent + 2))
+        _say(
+            out,
+            head,
+            *(Text(words, style="bold") for words in rest),
+            memory,
+            *(Text(words, style="dim") for words in _wrapped(whose, out.width, indent)),
+            *map(Text, said),
+        )
+
+
+def _wrapped(words: str, width: int, indent: int) -> list[str]:
+    """The words in lines of that width, all of them indented."""
+    space = " " * indent
+    return textwrap.wrap(words, max(width, indent + _LEAST), initial_indent=space, subsequent_indent=space) or [space]
+
+
+def _say(out: Console, *lines: Text) -> None:
+    # Wrapped already: to measure each line again takes most of the time where there are thousands.
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def _plain(out: Console, lines: Sequence[Line]) -> None:
@@ -156,8 +213,8 @@ def _plain(out: Console, lines: Sequence[Line]) -> None:
         out.print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _table() -> Table:
-    return Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bold", show_edge=False)
+def _names(line: Line) -> tuple[str, str, str]:
+    return f"{line.namespace}/{line.pod}", line.workload or _NOTHING, line.policy
 
 
 def _amounts(weight: Weight) -> tuple[str, str, str, str]:
@@ -168,13 +225,7 @@ def _bar(line: Line, width: int) -> Text:
     return Text(bar(line.weight, width), style=_COLOURS[line.verdict])
 
 
-def _verdict(line: Line) -> RenderableType:
-    parts: list[RenderableType] = [Text(verdict_of(line), style=_COLOURS[line.verdict])]
-    parts += [Padding(Text(words), (0, 0, 0, 2)) for words in because(line)]
-    return Group(*parts)
-
-
-def _summary(policies: PolicyFile, made: Plan) -> Iterator[RenderableType]:
+def _summary(policies: PolicyFile, made: Plan) -> Iterator[Text]:
     for one in made.policies:
         if one.outcome is not Evaluation.OK:
             yield Text(f"policy {one.policy}: {one.outcome}: {one.words}", style="bold magenta")
@@ -189,7 +240,7 @@ def _summary(policies: PolicyFile, made: Plan) -> Iterator[RenderableType]:
         yield Text(
             f"safety.paused is true, so nothing is taken; {counted(freed, 'pod')} would be considered without it"
         )
-    counts = [f"{made.count(verdict):,} {verdict.replace('-', ' ')}" for verdict in Verdict if made.count(verdict)]
+    counts = [f"{made.count(verdict):,} {words}" for verdict, words in _COUNTED.items() if made.count(verdict)]
     yield Text(f"{counted(len(made.lines), 'pod')}: {', '.join(counts) or 'none is matched'}", style="bold")
 
 

@@ -97,9 +97,9 @@ def without_limit(ask: Ask, chosen: Selection, queries: Queries, policy: Policy)
         make(
             Kind.NO_LIMIT,
             where=f"{policy.name}: threshold",
-            what=f"{counted(number, 'pod')} of {everything:,} have no memory {what}, and are never over "
-            f"{policy.threshold}; by namespace: {listed(places, most=_SHOWN)}; such as {listed(sorted(pods))}",
-            fix=f"give them a {what}, or a policy with a quantity (20Gi) that comes before this one",
+            what=f"without a memory {what}, and so never over {policy.threshold}: {counted(number, 'pod')} of "
+            f"{everything:,}; by namespace: {listed(places, most=_SHOWN)}; such as {listed(sorted(pods))}",
+            fix=f"set a {what}, or write a policy with a quantity (20Gi) that comes before this one",
             policies=[policy.name],
         )
     ]

@@ -278,6 +278,7 @@ class _Draft:
 
     def _line(self, case: _Case, pod: LivePod, owner: WorkloadRef | None) -> Line:
         weight = case.measured.weigh(pod, case.policy)
+        boundless = weight.value is not None and weight.threshold is None
         return Line(
             namespace=pod.namespace,
             pod=pod.name,
@@ -289,5 +290,6 @@ class _Draft:
             threshold=case.policy.threshold.text,
             weight=weight,
             verdict=Verdict.NOT_MEASURED if weight.value is None else Verdict.BELOW,
+            words=f"nothing is set that {case.policy.threshold} could be of, so it is never over" if boundless else "",
             only_replica=owner is not None and is_only(owner, self._means.live.owners.pods_of(owner)),
         )

@@ -287,7 +287,7 @@ def test_pods_without_a_limit_are_named(check: Check) -> None:
     some = check("some-limits")
     finding = some.only("no-limit")
     assert (some.code, finding["level"]) == (0, "warning")
-    assert finding["what"].startswith("2 pods of 3 have no memory limit")
+    assert finding["what"].startswith("without a memory limit, and so never over 70% of limit: 2 pods of 3")
     assert "shop (2)" in finding["what"]
     assert "shop/web-1, shop/web-2" in finding["what"]
     every = check("no-limit-at-all")
