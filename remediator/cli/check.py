@@ -59,11 +59,11 @@ def check(
         policies = load(settings.policy, sample_interval=settings.sample_interval, own_namespace=settings.namespace)
     except PolicyError as exc:
         _refuse(settings, exc, output)
-    with Progress() as progress:
-        try:
+    try:
+        with Progress() as progress:
             report = _ask(settings, policies, progress)
-        except (SettingsError, KubernetesError) as exc:
-            fail(str(exc), COULD_NOT_TELL)
+    except (SettingsError, KubernetesError) as exc:
+        fail(str(exc), COULD_NOT_TELL)
     problems = sum(1 for one in report.findings if one.level is Level.PROBLEM)
     code = COULD_NOT_TELL if report.errors else TO_FIX if problems else RIGHT
     if output is Form.JSON:

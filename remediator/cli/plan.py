@@ -63,11 +63,11 @@ def plan(
         namespace=namespace,
         name=name,
     )
-    with Progress() as progress:
-        try:
+    try:
+        with Progress() as progress:
             policies, made = _make(settings, dry_run=dry_run, tell=progress)
-        except (SettingsError, PolicyError, KubernetesError) as exc:
-            fail(str(exc), COULD_NOT_TELL)
+    except (SettingsError, PolicyError, KubernetesError) as exc:
+        fail(str(exc), COULD_NOT_TELL)
     code = _code(made)
     shown = [line for line in made.lines if line.verdict in OVER] if over else list(made.lines)
     if output is Form.JSON:

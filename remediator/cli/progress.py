@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.status import Status
+from rich.live import Live
+from rich.spinner import Spinner
 
 PATIENCE = 1.0
 """Seconds."""
@@ -18,8 +19,8 @@ class Progress:
     """A line on standard error that changes with each call; on anything but a terminal, nothing at all."""
 
     def __init__(self) -> None:
-        self._words = "asking"
-        self._status: Status | None = None
+        self._spinner = Spinner("dots", "asking")
+        self._live: Live | None = None
         self._over = not sys.stderr.isatty()
         self._lock = threading.Lock()
         self._timer = threading.Timer(PATIENCE, self._show)
@@ -28,9 +29,7 @@ class Progress:
     def __call__(self, words: str) -> None:
         """Say what is being done now."""
         with self._lock:
-            self._words = words
-            if self._status is not None:
-                self._status.update(words)
+            self._spinner.update(text=words)
 
     def __enter__(self) -> Self:
         if not self._over:
@@ -43,12 +42,18 @@ class Progress:
         self._timer.cancel()
         with self._lock:
             self._over = True
-            if self._status is not None:
-                self._status.stop()
+            if self._live is not None:
+                self._live.stop()
 
     def _show(self) -> None:
         with self._lock:
             if not self._over:
-                console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
-                self._status = console.status(self._words)
-                self._status.start()
+                # What is written to standard output in the meantime is the result, and stays there.
+                self._live = Live(
+                    self._spinner,
+                    console=Console(file=sys.stderr, highlight=False, markup=False, emoji=False),
+                    transient=True,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+                self._live.start()
