@@ -159,7 +159,7 @@ class Examination:
             if not again or found == owner:
                 break
             owner = found
-        return Vetoed((Veto(Reason.NO_CONTROLLER, f"{owner} is gone"),), owner)
+        return Vetoed((*vetoes, Veto(Reason.NO_CONTROLLER, f"{owner} is gone")), owner)
 
     def confirmed(
         self, breach: Breach, *, policy: Policy, policies: PolicyFile, ledger: Ledger, first: Go | None

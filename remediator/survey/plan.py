@@ -213,19 +213,25 @@ class _Draft:
         answer = self._guarded(over, self._now)
         if isinstance(answer, Vetoed):
             return replace(over.line, verdict=Verdict.LEFT_ALONE, reasons=answer.vetoes)
+        line = self._as_held_back(over.line, answer)
         later = self._guarded(over, self._then)
         if isinstance(later, Vetoed):
-            return replace(over.line, verdict=Verdict.WAITS, reasons=later.vetoes)
+            return replace(line, verdict=Verdict.WAITS, reasons=later.vetoes)
         if answer.policy.dry_run and self._means.removal is not None:
-            return replace(over.line, verdict=Verdict.LEFT_ALONE, reasons=rehearsed(answer, self._means.removal))
+            return replace(line, verdict=Verdict.LEFT_ALONE, reasons=rehearsed(answer, self._means.removal))
         if answer.policy.dry_run:
             veto = Veto(Reason.DRY_RUN, "the policy is on trial")
-            return replace(over.line, verdict=Verdict.LEFT_ALONE, reasons=(veto,))
-        line = self._asked(answer, over.line)
+            return replace(line, verdict=Verdict.LEFT_ALONE, reasons=(veto,))
+        line = self._asked(answer, line)
         if line.verdict is Verdict.WOULD_ACT and answer.policy.action is not Action.NOTIFY:
             record = intend(answer, epoch=self._then.epoch, now=self._means.clock())
             self._then = changes.intended(self._then, record)
         return line
+
+    def _as_held_back(self, line: Line, go: Go) -> Line:
+        """The line by the policy that holds for the pod: its workload's annotations may have held that back."""
+        weight = replace(line.weight, value=go.breach.value, threshold=go.breach.threshold, limit=go.breach.limit)
+        return replace(line, action=go.policy.action, threshold=go.policy.threshold.text, weight=weight)
 
     def _guarded(self, over: _Over, ledger: Ledger) -> Go | Vetoed:
         return self._examination.guarded(
