@@ -91,6 +91,8 @@ def late_queue(queue: Queue, *, policy: Policy, policies: PolicyFile, ledger: Le
     """Whether some of these pods come too late; None where none does. ``now`` in seconds since the epoch."""
     ref, in_line = queue.ref, queue.breaches[:CONSIDERED]
     limits = [_time_left(breach) for breach in in_line]
+    if all(map(math.isinf, limits)):
+        return None
     took = _took(ref, ledger)
     size, ordered = _shape(queue, ledger)
     pace = Pace(
@@ -102,7 +104,7 @@ def late_queue(queue: Queue, *, policy: Policy, policies: PolicyFile, ledger: Le
         took=took,
     )
     line = _Line(limits, tuple(_flights(ref, ledger, took, now)), policies.safety.max_concurrent)
-    times = line.turns(pace)
+    times = list(line.turns(pace))
     late = [n for n, limit in enumerate(limits) if times[n] > limit]
     if not late:
         return None
@@ -129,27 +131,28 @@ class _Line:
     past: tuple[Flight, ...]
     max_concurrent: int
 
-    def turns(self, pace: Pace) -> list[float]:
+    def turns(self, pace: Pace) -> Iterator[float]:
         """In how many seconds each of them may go, at the earliest."""
         return turns(len(self.limits), past=self.past, pace=self._bounded(pace))
 
     def holds(self, pace: Pace) -> bool:
-        """Whether all come in time."""
+        """Whether all come in time; worked out no further than to the first that does not."""
         return all(turn <= limit for turn, limit in zip(self.turns(pace), self.limits, strict=True))
 
     def _bounded(self, pace: Pace) -> Pace:
         return replace(pace, at_a_time=min(pace.at_a_time, self.max_concurrent))
 
 
-def turns(count: int, *, past: Iterable[Flight], pace: Pace) -> list[float]:
+def turns(count: int, *, past: Iterable[Flight], pace: Pace) -> Iterator[float]:
     """In how many seconds each of so many pods may go: as soon as the guards allow it, at an evaluation."""
-    flights, found, moment = list(past), [], 0.0
+    # What is over for longer than anything is counted holds nobody back.
+    long = max(pace.cooldown, pace.per_workload.per, pace.budget.per)
+    flights, moment = [flight for flight in past if max(flight.begun, flight.ends) > -long], 0.0
     for _ in range(count):
         while (earliest := _allowed(flights, moment, pace)) > moment:
             moment = max(math.ceil(earliest / pace.every) * pace.every, moment + pace.every)
-        found.append(moment)
+        yield moment
         flights.append(Flight(moment, moment + pace.took))
-    return found
 
 
 def _allowed(flights: Sequence[Flight], moment: float, pace: Pace) -> float:
@@ -214,22 +217,25 @@ def _remedy(line: _Line, pace: Pace, *, most: int, lower: float, lowest: float) 
     oftener = [
         _Change(f"maxPerWorkload.actions: {n}", actions=n) for n in range(limit + 1, limit + len(line.limits) + 1)
     ]
-    enough = [
-        found.words
-        for changes in (more, sooner, oftener)
-        if (found := next((one for one in changes if line.holds(one.of(pace))), None))
-    ]
-    if not enough:
-        # The most of the one, the most of the other, and as little less cooldown as will do.
-        some = [[_NONE, *sooner], [_NONE, *more[-1:]], [_NONE, *oftener[-1:]]]
-        together = sorted(product(*some), key=lambda changes: sum(one is not _NONE for one in changes))
-        for changes in together:
-            if line.holds(reduce(lambda tried, one: one.of(tried), changes, pace)):
-                enough = [", ".join(one.words for one in changes if one.words) + " together"]
-                break
+    most_of_all = [*sooner[-1:], *more[-1:], *oftener[-1:]]
+    enough: list[str] = []
+    if line.holds(reduce(lambda tried, one: one.of(tried), most_of_all, pace)):
+        alone = (
+            next((one for one in changes if line.holds(one.of(pace))), None) for changes in (more, sooner, oftener)
+        )
+        enough = [found.words for found in alone if found] or [_together(line, pace, sooner, more, oftener)]
     if lower < lowest:
         enough.append(f"a threshold that is {math.ceil(lower / MI)}Mi lower")
     return "set " + ", or ".join(enough) if enough else "no setting is enough: mend the leak"
+
+
+def _together(line: _Line, pace: Pace, sooner: list[_Change], more: list[_Change], oftener: list[_Change]) -> str:
+    """As few settings as will do: the most of the one, the most of the other, and as little less cooldown as that."""
+    some = [[_NONE, *sooner], [_NONE, *more[-1:]], [_NONE, *oftener[-1:]]]
+    for changes in sorted(product(*some), key=lambda changes: sum(one is not _NONE for one in changes)):
+        if line.holds(reduce(lambda tried, one: one.of(tried), changes, pace)):
+            return ", ".join(one.words for one in changes if one.words) + " together"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,18 +76,18 @@ def late(
 )
 def test_turns_come_as_the_guards_allow(pace: Pace, expected: list[float]) -> None:
     """At the first evaluation at which nothing of the policy and the journal objects."""
-    assert turns(3, past=(), pace=pace) == expected
+    assert list(turns(3, past=(), pace=pace)) == expected
 
 
 def test_what_was_done_before_counts() -> None:
     """One that is under way, a cooldown that runs, and what was spent within the window, also elsewhere."""
-    assert turns(1, past=[Flight(-30, 15)], pace=SLOW) == [660]
-    assert turns(1, past=[Flight(-300, -255)], pace=SLOW) == [360]
-    assert turns(1, past=[Flight(-300, -255, ours=False)], pace=SLOW) == [0]
+    assert list(turns(1, past=[Flight(-30, 15)], pace=SLOW)) == [660]
+    assert list(turns(1, past=[Flight(-300, -255)], pace=SLOW)) == [360]
+    assert list(turns(1, past=[Flight(-300, -255, ours=False)], pace=SLOW)) == [0]
     spent = [Flight(-3000, -2955, ours=False)]
     hourly = replace(SLOW, budget=Budget(actions=1, per=3600))
-    assert turns(1, past=spent, pace=hourly) == [600]
-    assert turns(1, past=[replace(spent[0], spends=False)], pace=hourly) == [0]
+    assert list(turns(1, past=spent, pace=hourly)) == [600]
+    assert list(turns(1, past=[replace(spent[0], spends=False)], pace=hourly)) == [0]
 
 
 @given(
@@ -106,7 +106,7 @@ def test_the_turns_are_those_of_the_guards(
     file = policies(by, budget=Budget(actions=4, per=1800))
     pace = Pace(at_a_time, pause, limit, file.safety.budget, every, took)
     flights = [Flight(-ago, -ago + took, spends, ours) for ago, spends, ours in past]
-    found = turns(4, past=flights, pace=pace)
+    found = list(turns(4, past=flights, pace=pace))
     earlier = 0.0
     for turn in found:
         assert _objections(turn, flights, by, file) == []
