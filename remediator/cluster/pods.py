@@ -95,7 +95,8 @@ def _parse(pod: Json) -> LivePod:
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     ready, disrupted, scheduled = (conditions.get(kind) or {} for kind in ("Ready", "DisruptionTarget", "PodScheduled"))
-    group = (spec.get("schedulingGroup") or {}).get("podGroupName") or ""
+    # Kubernetes 1.35 had the second form.
+    group = (spec.get("schedulingGroup") or {}).get("podGroupName") or (spec.get("workloadRef") or {}).get("podGroup")
     return LivePod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -113,7 +114,7 @@ def _parse(pod: Json) -> LivePod:
         ready_since=parse_time(ready.get("lastTransitionTime")) if ready.get("status") == "True" else None,
         disruption_target=_words(disrupted) if disrupted.get("status") == "True" else "",
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
-        pod_group=group or (metadata.get("labels") or {}).get("scheduling.x-k8s.io/pod-group", ""),
+        pod_group=group or "",
         unready="" if ready.get("status") == "True" else why_unready(spec, status),
         initializing=_initializing(status),
         finalizers=tuple(metadata.get("finalizers") or ()),

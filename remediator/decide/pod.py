@@ -10,6 +10,7 @@ from remediator.model.vocabulary import ANNOTATIONS, EVICTION_IN_PROGRESS, Reaso
 from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy
 from remediator.policy.durations import format_duration
+from remediator.policy.words import quote
 
 OPT_OUT = f"{ANNOTATIONS}/opt-out"
 MIRROR = "kubernetes.io/config.mirror"
@@ -45,7 +46,7 @@ def opted_out(annotations: Mapping[str, str], what: str) -> Veto | None:
     """Our own mark: every value but ``false`` opts out, a misspelt ``ture`` as well."""
     value = annotations.get(OPT_OUT)
     if value is not None and value != "false":
-        return Veto(Reason.OPTED_OUT, f"{what} has the annotation {OPT_OUT}: {value!r}")
+        return Veto(Reason.OPTED_OUT, f"{what} has the annotation {OPT_OUT}: {quote(value)}")
     return None
 
 

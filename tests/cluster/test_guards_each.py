@@ -234,6 +234,8 @@ def daemon(cluster: Cluster, stage: Stage, tmp_path_factory: pytest.TempPathFact
                 prometheus_url=cluster.prometheus_url,
                 namespace=home,
                 folder=folder,
+                # A pod that is not over is told at this level only.
+                environment={"REMEDIATOR_LOG_LEVEL": "debug"},
             )
         )
 
@@ -327,6 +329,16 @@ def test_recovering(daemon: Daemon, said: dict[tuple[str, str, str], Line], stag
     """Over all the time, and far below its peak: it mends itself."""
     stage.annotate(stage.pod("marked"), behaviour(memory="210Mi"))
     left_alone(daemon, "marked", "recovering")
+
+
+def test_below_threshold(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:
+    """Over the limit that its spec shall have, far below the one in force: a resize that is pending changes nothing."""
+    pending = behaviour(resize="deferred")
+    stage.create(workloads.deployment("roomy", stage.namespace, memory=OVER, limit="512Mi", annotations=pending))
+    resources = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}
+    asked = [{"op": "replace", "path": "/spec/containers/0/resources", "value": resources}]
+    stage.patch("pods", stage.pod("roomy"), asked, subresource="resize")
+    left_alone(daemon, "roomy", "below-threshold")
 
 
 def test_not_running(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:

@@ -151,6 +151,15 @@ def test_every_reason_is_explained(reason: Reason) -> None:
     assert f"`{reason}`" in document("safety.md")
 
 
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_names_the_tests_that_show_it(reason: Reason) -> None:
+    """safety.md has for each reason a test of the guard alone, and one on a real control plane."""
+    (cells,) = rows("safety.md", reason)
+    _, alone, real = cells
+    assert "tests/unit/" in alone
+    assert "tests/cluster/" in real
+
+
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_is_explained(outcome: Outcome) -> None:
     """safety.md says of each outcome when it is, and whether it opens the breaker; the runbook what to do."""

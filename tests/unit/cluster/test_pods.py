@@ -87,6 +87,22 @@ def test_about_to_be_terminated() -> None:
     assert parse_pod(pod).disruption_target == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "group"),
+    [
+        ({}, ""),
+        ({"schedulingGroup": {"podGroupName": "training"}}, "training"),
+        ({"schedulingGroup": None}, ""),
+        ({"workloadRef": {"name": "job", "podGroup": "workers"}}, "workers"),
+    ],
+)
+def test_a_member_of_a_pod_group(written: Json, group: str) -> None:
+    """By the field of the spec, and by the one that it had in Kubernetes 1.35."""
+    made = pod_object()
+    made["spec"] |= written
+    assert parse_pod(made).pod_group == group
+
+
 def test_unschedulable() -> None:
     """The scheduler's own words; another reason is none."""
     pod = pod_object()

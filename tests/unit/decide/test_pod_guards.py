@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remediator.decide import about_pod
-from remediator.decide.pod import too_young
+from remediator.decide.pod import opted_out, too_young
 from remediator.model.pods import Container, OwnerReference
 from remediator.model.vocabulary import Reason
 from remediator.model.workloads import WorkloadRef
@@ -46,6 +46,13 @@ def test_our_own_mark_opts_out_unless_it_says_false(value: str, opted_out: bool)
     """Every value but ``false`` protects: a slip of the pen must not take a pod."""
     found = reasons(annotations={"remediator.dev/opt-out": value})
     assert found == ({Reason.OPTED_OUT} if opted_out else set())
+
+
+def test_a_mark_with_a_long_value_is_cut() -> None:
+    """An annotation may hold a quarter of a megabyte, and goes into a log line at each evaluation."""
+    veto = opted_out({"remediator.dev/opt-out": "x" * 100_000}, "pod web")
+    assert veto is not None
+    assert len(veto.detail) < 200
 
 
 def test_other_annotations_are_not_our_mark() -> None:
