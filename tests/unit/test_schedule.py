@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from remediator.policy import Cron
 from remediator.policy.cron import zone
-from remediator.schedule import At, AtTrigger, Every, Schedule
+from remediator.schedule import At, AtTrigger, Every, EveryTrigger, Schedule
 
 HOUR = 3600
 NIGHTS = [
@@ -160,7 +160,9 @@ def test_a_job_whose_times_change_goes_by_the_new_ones(schedule: Schedule) -> No
     assert (seconds.runs, waits.runs, stays.runs) == (1, 0, 1)
 
 
-def driven(trigger: AtTrigger, begin: datetime, count: int, late: Callable[[int], float]) -> list[datetime]:
+def driven(
+    trigger: AtTrigger | EveryTrigger, begin: datetime, count: int, late: Callable[[int], float]
+) -> list[datetime]:
     """So many runs as APScheduler would make them: each asked for after the one before, so many seconds late."""
     runs: list[datetime] = []
     now = begin
@@ -170,6 +172,40 @@ def driven(trigger: AtTrigger, begin: datetime, count: int, late: Callable[[int]
         runs.append(at)
         now = at + timedelta(seconds=late(number))
     return runs
+
+
+@given(
+    seconds=st.integers(1, 3600),
+    jitter=st.integers(0, 3600),
+    microseconds=st.integers(0, 999_999),
+    late=st.floats(0, 0.9),
+)
+def test_jitter_does_not_add_up(seconds: int, jitter: int, microseconds: int, late: float) -> None:
+    """After any number of runs they are still that many seconds apart, each put off by its own jitter alone."""
+    begin = datetime(2026, 11, 25, 12, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    runs = driven(EveryTrigger(seconds, jitter), begin, 50, lambda _: late)
+    for number, at in enumerate(runs, 1):
+        meant = begin.replace(microsecond=0) + number * timedelta(seconds=seconds)
+        assert meant <= at <= meant + timedelta(seconds=min(jitter, seconds - 1))
+
+
+def test_a_run_begins_with_a_second() -> None:
+    """What was scraped up to that second is asked for; the first run is at once, and the next one as if it were."""
+    begin = datetime(2026, 11, 25, 12, 0, 7, 654_321, tzinfo=UTC)
+    trigger = EveryTrigger(15, 0)
+    assert trigger.get_next_fire_time(begin, begin) == datetime(2026, 11, 25, 12, 0, 22, tzinfo=UTC)
+    runs = driven(EveryTrigger(15, 5), begin, 200, lambda _: 0.4)
+    assert {at.microsecond for at in runs} == {0}
+    assert {at.second % 15 for at in runs} == {7, 8, 9, 10, 11, 12}
+
+
+def test_runs_that_were_missed_are_not_made_up_for() -> None:
+    """After an hour in which the machine slept, the next one is asked for from the last, and comes in step."""
+    begin = datetime(2026, 11, 25, 12, 0, 7, tzinfo=UTC)
+    trigger = EveryTrigger(60, 0)
+    first = trigger.get_next_fire_time(None, begin)
+    late = first + timedelta(hours=1, seconds=3)
+    assert trigger.get_next_fire_time(late, late) == first + timedelta(hours=1, minutes=1)
 
 
 def times(cron: Cron, begin: datetime, end: datetime) -> list[datetime]:
