@@ -4,106 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from remediator.act.examine import Go, Vetoed
-from remediator.act.examine import World as Around
-from remediator.act.remediations import Begun, Remediations
-from remediator.act.transaction import Means
 from remediator.cluster.removal import Answer, Taken
 from remediator.errors import JournalMissing, NotLeader
 from remediator.model.measures import Veto
-from remediator.model.nodes import Node
-from remediator.model.remediations import Ledger, Remediation
+from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Action, Outcome, Reason
-from remediator.policy import Policy, PolicyFile
+from remediator.policy import PolicyFile
 from tests.unit import make
 from tests.unit.act.fakes import Cluster, Leader, intent, journal, refused
+from tests.unit.act.worlds import World, begin, go, remediations
 
 NO = Vetoed((Veto(Reason.ROLLOUT_IN_PROGRESS, "for a moment"),))
 LOST = Taken(Answer.UNKNOWN, "the answer was lost", may_have_landed=True)
 UNAVAILABLE = Taken(Answer.OVERLOAD, "503 by whoever stands in between", retry_after=1, may_have_landed=True)
-
-
-@dataclass
-class World:
-    """What the transaction meets: the guards' words, the API server's answers, and a clock that pauses move on."""
-
-    guarded: Callable[[], Go | Vetoed]
-    answers: list[Taken] = field(default_factory=list)
-    present: bool = True
-    now: float = make.NOW
-    evicted: list[float] = field(default_factory=list)
-    settled: list[Remediation] = field(default_factory=list)
-    budgets: Callable[[], tuple[str, ...]] = tuple
-    policies: PolicyFile = field(default_factory=make.policies)
-    then: PolicyFile | None = None
-    """The policies as soon as an intent is in the journal, where they change then."""
-    told: list[str] = field(default_factory=list)
-
-    def step(self, _record: Remediation, event: str, **_words: object) -> None:
-        """As the voice's."""
-        self.told.append(event)
-        if event in {"intended", "inherited"} and self.then is not None:
-            self.policies = self.then
-
-    def take(self, *_: object, **__: object) -> Taken:
-        """One request."""
-        self.evicted.append(self.now)
-        return self.answers.pop(0)
-
-    def pause(self, seconds: float) -> bool:
-        """Time goes by; nobody is stopping."""
-        self.now += max(seconds, 0.0)
-        return False
-
-
-def go() -> Go:
-    """No guard objects."""
-    return Go(make.breach(), make.pod(), Around(make.workload(), Node("node-1"), (), make.NOW), make.policy())
-
-
-def under(policy: Policy, found: Go | Vetoed) -> Go | Vetoed:
-    """What the second look finds, under the policy that it was asked with."""
-    return replace(found, policy=policy) if isinstance(found, Go) else found
-
-
-def remediations(world: World, cluster: Cluster) -> Remediations:
-    """The supervisor in that world, with a real journal."""
-    voice = SimpleNamespace(step=world.step, settled=world.settled.append)
-    parts: Any = {
-        "api": None,
-        "pods": SimpleNamespace(read=lambda *_: make.pod() if world.present else None),
-        "owners": SimpleNamespace(read=lambda *_: None),
-        "removal": SimpleNamespace(take=world.take, pause=0.0),
-        "journal": journal(cluster, Leader(cluster, "me")),
-        "examination": SimpleNamespace(
-            confirmed=lambda *_, policy, **__: under(policy, world.guarded()), budgets_of=lambda _: world.budgets()
-        ),
-        "events": SimpleNamespace(warnings=lambda *_: ()),
-        "nodes": SimpleNamespace(read=lambda *_: None),
-        "voice": voice,
-    }
-    means = Means(
-        **parts,
-        clock=lambda: world.now,
-        pause=world.pause,
-        policies=lambda: world.policies,
-        sample_interval=15,
-        late=90.0,
-    )
-    return Remediations(means, failed=lambda _record, error: pytest.fail(str(error)))
-
-
-def begin(supervisor: Remediations) -> Remediation:
-    """A record that has begun."""
-    begun = supervisor.begin(go())
-    assert isinstance(begun, Begun)
-    return begun.record
 
 
 def test_a_record_that_is_settled_while_it_is_adopted_is_not_run_again() -> None:

@@ -1,0 +1,110 @@
+"""A world in which remediations are begun and carried out: the guards' words, the answers, and a clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remediator.act.examine import Go, Vetoed
+from remediator.act.examine import World as Around
+from remediator.act.remediations import Begun, Remediations
+from remediator.act.transaction import Means
+from remediator.cluster.removal import Taken
+from remediator.errors import KubernetesError
+from remediator.model.nodes import Node
+from remediator.model.pods import LivePod
+from remediator.model.remediations import Remediation
+from remediator.policy import Policy, PolicyFile
+from tests.unit import make
+from tests.unit.act.fakes import Cluster, Leader, journal
+
+
+@dataclass
+class World:
+    """What the transaction meets: the guards' words, the API server's answers, and a clock that pauses move on."""
+
+    guarded: Callable[[], Go | Vetoed]
+    answers: list[Taken] = field(default_factory=list)
+    present: bool = True
+    now: float = make.NOW
+    evicted: list[float] = field(default_factory=list)
+    settled: list[Remediation] = field(default_factory=list)
+    budgets: Callable[[], tuple[str, ...]] = tuple
+    policies: PolicyFile = field(default_factory=make.policies)
+    then: PolicyFile | None = None
+    """The policies as soon as an intent is in the journal, where they change then."""
+    told: list[str] = field(default_factory=list)
+    error: KubernetesError | None = None
+    """What every look at a pod ends with, where there is one."""
+    requests: list[tuple[tuple[object, ...], dict[str, object]]] = field(default_factory=list)
+
+    def read(self, *_: str) -> LivePod | None:
+        """As ``Pods.read``."""
+        if self.error:
+            raise self.error
+        return make.pod() if self.present else None
+
+    def step(self, _record: Remediation, event: str, **_words: object) -> None:
+        """As the voice's."""
+        self.told.append(event)
+        if event in {"intended", "inherited"} and self.then is not None:
+            self.policies = self.then
+
+    def take(self, *how: object, **more: object) -> Taken:
+        """One request."""
+        self.requests.append((how, more))
+        self.evicted.append(self.now)
+        return self.answers.pop(0)
+
+    def pause(self, seconds: float) -> bool:
+        """Time goes by; nobody is stopping."""
+        self.now += max(seconds, 0.0)
+        return False
+
+
+def go() -> Go:
+    """No guard objects."""
+    return Go(make.breach(), make.pod(), Around(make.workload(), Node("node-1"), (), make.NOW), make.policy())
+
+
+def under(policy: Policy, found: Go | Vetoed) -> Go | Vetoed:
+    """What the second look finds, under the policy that it was asked with."""
+    return replace(found, policy=policy) if isinstance(found, Go) else found
+
+
+def remediations(world: World, cluster: Cluster) -> Remediations:
+    """The supervisor in that world, with a real journal."""
+    voice = SimpleNamespace(step=world.step, settled=world.settled.append)
+    parts: Any = {
+        "api": None,
+        "pods": SimpleNamespace(read=world.read),
+        "owners": SimpleNamespace(read=lambda *_: None),
+        "removal": SimpleNamespace(take=world.take, pause=0.0),
+        "journal": journal(cluster, Leader(cluster, "me")),
+        "examination": SimpleNamespace(
+            confirmed=lambda *_, policy, **__: under(policy, world.guarded()), budgets_of=lambda _: world.budgets()
+        ),
+        "events": SimpleNamespace(warnings=lambda *_: ()),
+        "nodes": SimpleNamespace(read=lambda *_: None),
+        "voice": voice,
+    }
+    means = Means(
+        **parts,
+        clock=lambda: world.now,
+        pause=world.pause,
+        policies=lambda: world.policies,
+        sample_interval=15,
+        late=90.0,
+    )
+    return Remediations(means, failed=lambda _record, error: pytest.fail(str(error)))
+
+
+def begin(supervisor: Remediations) -> Remediation:
+    """A record that has begun."""
+    begun = supervisor.begin(go())
+    assert isinstance(begun, Begun)
+    return begun.record
