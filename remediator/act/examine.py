@@ -47,7 +47,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is around a pod, as read at that moment (seconds since the epoch): its workload, node and all budgets.
+    """What is around a pod, as read from that moment on (seconds since the epoch): its workload, node and all budgets.
 
     ``node`` is None where it is gone.
     """
@@ -145,11 +145,10 @@ class Examination:
             )
             if owner is None or (vetoes and not (every_stage and _may_be_asked_about(vetoes))):
                 return Vetoed(vetoes, owner)
+            read_at = self._clock()
             workload = self._owners.read(owner)
             if workload is not None:
-                world = World(
-                    workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at=self._clock()
-                )
+                world = World(workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at)
                 last = self._last_stages(breach, pod, world, policy=policy, policies=policies, ledger=ledger)
                 if not vetoes:
                     return last
@@ -169,16 +168,14 @@ class Examination:
         Of what the first look saw, only what is as good as new is believed. Raises as ``judged``.
         """
         world = None
-        if first is not None and self._clock() - first.world.read_at < FRESH:
+        # A clock that was set back says nothing of how old it is.
+        if first is not None and 0 <= self._clock() - first.world.read_at < FRESH:
             world = replace(first.world, workload=self._owners.with_pods(first.workload))
         pod = next((one for one in world.workload.pods if one.uid == breach.uid), None) if world else None
         if pod is None:
             # Its labels may have changed; then the list by selector does not have it.
             pod, world = self._pods.read(breach.namespace, breach.pod), None
-        at = int(self._clock())
-        query = samples_query(policy, self._scope, namespace=breach.namespace, pods=[breach.pod])
-        series = [*self._prometheus.matrix(query, at=at), *self._own_series(policy, [pod] if pod else [], at=at)]
-        verdict = self._judged(policy, pod, series=series, at=at).verdict
+        verdict = self._judged_now(policy, pod) if pod else GONE
         if isinstance(verdict, Veto):
             return Vetoed((verdict,))
         if pod is None or pod.uid != breach.uid:
@@ -225,7 +222,7 @@ class Examination:
             if isinstance(held_back, Veto):
                 return Vetoed((held_back,), ref)
             if held_back != policy:
-                verdict = self._judged_again(held_back, pod)
+                verdict = self._judged_now(held_back, pod)
                 if isinstance(verdict, Veto):
                     detail = f"{verdict.detail}, by the annotations of {ref}"
                     return Vetoed((replace(verdict, detail=detail),), ref)
@@ -242,13 +239,12 @@ class Examination:
         vetoes = concerning((*vetoes, *_marks(world.workload, own, policies)), own.action)
         return Vetoed(vetoes, ref) if vetoes else Go(breach, pod, world, own)
 
-    def _judged_again(self, policy: Policy, pod: LivePod) -> Breach | Veto:
+    def _judged_now(self, policy: Policy, pod: LivePod) -> Breach | Veto:
         """The verdict on one pod, on fresh samples at their own instant. Raises PrometheusError, MeasurementError."""
         at = int(self._clock())
         query = samples_query(policy, self._scope, namespace=pod.namespace, pods=[pod.name])
-        return judge(
-            self._prometheus.matrix(query, at=at), pod=pod, policy=policy, scope=self._scope, now=at, query=query
-        )
+        series = [*self._prometheus.matrix(query, at=at), *self._own_series(policy, [pod], at=at)]
+        return self._judged(policy, pod, series=series, at=at).verdict
 
     def _listed(self, namespace: str) -> Mapping[str, LivePod]:
         pods, _ = self._pods.select(namespace, "")
