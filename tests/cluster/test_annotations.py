@@ -6,6 +6,17 @@ from tests.cluster.conftest import StartDaemon, policy_file
 from tests.cluster.test_guards import OVER, left_alone
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
+from tests.rig.daemon import Daemon
+
+
+def said_by_owner(daemon: Daemon, name: str, reason: str) -> None:
+    """Wait until it is left alone for that reason by its own words; before it is over by the policy, it is not yet."""
+    words = f"by the annotations of Deployment/{name}"
+
+    def found() -> bool:
+        return any(words in line["detail"] and reason in line["reasons"] for line in daemon.events("left alone"))
+
+    daemon.until(found, what=f"{name} is left alone {words}")
 
 
 def test_a_workload_can_hold_us_back_and_no_more(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> None:
@@ -36,14 +47,7 @@ def test_a_workload_can_hold_us_back_and_no_more(cluster: Cluster, namespace: st
     }
     assert {line["threshold_text"] for line in settled if line["outcome"] == "replaced"} == {"90% of limit"}
     for name, reason in (("higher", "below-threshold"), ("longer", "sample-gap")):
-        # Before it is over by the policy, it is not yet by its own words either.
-        words = f"by the annotations of Deployment/{name}"
-        daemon.until(
-            lambda words=words, reason=reason: [
-                line for line in daemon.events("left alone") if words in line["detail"] and reason in line["reasons"]
-            ],
-            what=f"{name} is left alone {words}",
-        )
+        said_by_owner(daemon, name, reason)
     for name in ("looser", "harsher", "misspelt"):
         ((key, value),) = annotations[name].items()
         said = left_alone(daemon, name, "opted-out")

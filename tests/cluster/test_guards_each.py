@@ -304,10 +304,10 @@ def test_nobody_but_an_unready_pod_whose_budget_does_not_mind_is_taken(
 ) -> None:
     """After each reason was named: one eviction in all, of the pod against which no guard had an objection."""
     assert len(said) == len(CASES)
-    (settled,) = daemon.wait_for("remediation settled")
-    assert settled["workload"] == "Deployment/sick-allowed"
+    (taken,) = daemon.wait_for("remediation taken")
+    assert taken["workload"] == "Deployment/sick-allowed"
     by_us = [event for event in stage.cluster.taken(stage.namespace) if event.user.endswith(":remediator")]
-    assert [event.name for event in by_us] == [settled["pod"]]
+    assert [event.name for event in by_us] == [taken["pod"]]
     assert {line["outcome"] for line in daemon.events("evaluation")} == {"ok"}
 
 

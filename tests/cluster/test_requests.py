@@ -46,6 +46,7 @@ def test_one_remediation_asks_a_fixed_number_of_questions(
     assert [one for one in asked if one not in judging] == [
         "get deployments/web",
         "list pods",
+        f"get nodes/{settled['node']}",
         "list poddisruptionbudgets",
         "update configmaps/remediator-journal",
         "list pods",

@@ -30,7 +30,8 @@ def test_a_dead_container_that_prometheus_still_shows_is_no_breach(
     name = pod["metadata"]["name"]
     old = pod["status"]["containerStatuses"][0]["containerID"].partition("://")[2]
     series = f'container_memory_working_set_bytes{{pod="{name}",container="app",name="{old}"}}'
-    cluster.wait(lambda: cluster.query(series), 30, "the first container is measured")
+    # As long as `for` before it is restarted, so that its past alone would be a whole window.
+    cluster.wait(lambda: cluster.query(f"count_over_time({series}[90s]) > 45"), 90, "the first container is measured")
     calm = workloads.behaviour(restart="1", memory="20Mi")
     cluster.api.annotate("pods", namespace, name, calm)
     cluster.wait(
@@ -38,7 +39,7 @@ def test_a_dead_container_that_prometheus_still_shows_is_no_breach(
         30,
         "the container has restarted",
     )
-    daemon = start_daemon(policy_file(namespace, for_="20s"), environment={"REMEDIATOR_LOG_LEVEL": "debug"})
+    daemon = start_daemon(policy_file(namespace, for_="40s"), environment={"REMEDIATOR_LOG_LEVEL": "debug"})
     daemon.wait_for("evaluation", count=20, timeout=90)
     (shown,) = cluster.query(series)
     assert shown.value == 250 << 20, "Prometheus shows the dead container as it was"

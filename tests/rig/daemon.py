@@ -52,6 +52,11 @@ def allow(cluster: Cluster, namespace: str, *rules: Json) -> None:
     cluster.api.patch("rbac.authorization.k8s.io/v1/clusterroles", None, name, more)
 
 
+def _apart(policy: Json) -> Json:
+    """The same without objects that stand in it twice: they would be written as anchors, which the loader refuses."""
+    return dict(orjson.loads(orjson.dumps(policy)))
+
+
 class Daemon:
     """``remediator run`` in a namespace of its own; a context manager that ends it.
 
@@ -97,7 +102,7 @@ class Daemon:
     def write_policy(self, policy: Json | str) -> None:
         """Replace the policy file, in one step."""
         fresh = self.policy_file.with_suffix(".new")
-        fresh.write_text(policy if isinstance(policy, str) else yaml.safe_dump(policy, sort_keys=False))
+        fresh.write_text(policy if isinstance(policy, str) else yaml.safe_dump(_apart(policy), sort_keys=False))
         fresh.replace(self.policy_file)
 
     def start(self) -> Self:
