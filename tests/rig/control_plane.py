@@ -49,6 +49,8 @@ class Site:
     ca_file: Path
     serving: Credential
     admin: Credential
+    watcher: Credential
+    """Of Prometheus."""
 
     @property
     def api_url(self) -> str:
@@ -112,6 +114,7 @@ def prepare(claim: Claim, binaries: dict[str, Path]) -> Site:
             "serving", hosts=(HOST, "localhost", "kubernetes", "kubernetes.default.svc", "10.96.0.1")
         ),
         admin=authority.client("admin", groups=("system:masters",)),
+        watcher=authority.client("system:prometheus", groups=(VIEWERS,)),
     )
     write_signing_key(folder / "tokens.key", folder / "tokens.pub")
     users = {
@@ -120,7 +123,7 @@ def prepare(claim: Claim, binaries: dict[str, Path]) -> Site:
         "kube-scheduler": authority.client("system:kube-scheduler"),
         # KWOK stands for all the kubelets.
         "kwok": authority.client("system:kwok", groups=("system:masters",)),
-        "prometheus": authority.client("system:prometheus", groups=(VIEWERS,)),
+        "prometheus": site.watcher,
         "kube-state-metrics": authority.client("system:kube-state-metrics", groups=(VIEWERS,)),
     }
     for user, credential in users.items():
@@ -137,7 +140,10 @@ def viewer() -> list[dict[str, object]]:
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRole",
             "metadata": {"name": VIEWERS},
-            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}],
+            "rules": [
+                {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+                {"nonResourceURLs": ["/metrics/*"], "verbs": ["get"]},
+            ],
         },
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",

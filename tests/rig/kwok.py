@@ -5,7 +5,7 @@ the cgroup, with the pod's UID in it, and `name` the container's ID as in the po
 can be tied to the very container that it was taken from. As there, a pod's own cgroup and its sandbox have
 series too, which a query has to tell from the containers. Two things differ: a container that isn't running
 has series with an empty `id`, which Prometheus drops (see prometheus.py), and samples carry no timestamps of
-their own, unless cadvisor.py puts them there.
+their own, unless cadvisor.py puts them there. Of the native sidecars of a pod only the first has series.
 """
 
 import json
@@ -58,6 +58,26 @@ _SANDBOX = {
     "image": '"registry.k8s.io/pause:3.10"',
     "name": f'{_HAS_SANDBOX} ? {_NOTES}["rig.remediator.dev/sandbox"] : ""',
 }
+_HAS_SIDECAR = f'{_RUNNING} && "rig.remediator.dev/sidecar" in {_NOTES}'
+_THE_SIDECAR = f'{_NOTES}["rig.remediator.dev/sidecar"]'
+_SIDECAR = {
+    **_POD,
+    "container": f'{_HAS_SIDECAR} ? {_THE_SIDECAR} : ""',
+    "id": f"""
+        {_HAS_SIDECAR}
+        ? {_NOTES}["rig.remediator.dev/cgroup"]
+          + ({_NOTES}["rig.remediator.dev/cgroup"].startsWith("/kubepods.slice") ? "/cri-containerd-" : "/")
+          + {_NOTES}["rig.remediator.dev/id." + {_THE_SIDECAR}]
+          + ({_NOTES}["rig.remediator.dev/cgroup"].startsWith("/kubepods.slice") ? ".scope" : "")
+        : "" """,
+    "image": '"registry.example/sidecar:1.0"',
+    "name": f'{_HAS_SIDECAR} ? {_NOTES}["rig.remediator.dev/id." + {_THE_SIDECAR}] : ""',
+}
+_SIDECAR_USAGE = f"""
+    ({_HAS_SIDECAR} && ("rig.remediator.dev/memory." + {_THE_SIDECAR}) in {_NOTES}
+     ? Quantity({_NOTES}["rig.remediator.dev/memory." + {_THE_SIDECAR}])
+     : Quantity("0"))
+"""
 _NODE = {"container": '""', "id": '"/"', "image": '""', "name": '""', "namespace": '""', "pod": '""'}
 
 # What cAdvisor reports, as a share of what the container is said to use: the working set lies between the
@@ -83,12 +103,24 @@ def cadvisor() -> dict[str, Any]:
         metrics += [
             _gauge(name, "container", _CONTAINER, f'pod.Usage("memory", container.name) * {share}'),
             _gauge(name, "pod", _SANDBOX, "262144.0"),
-            _gauge(name, "pod", _POD, f'pod.Usage("memory") * {share} + 262144.0'),
+            _gauge(name, "pod", _SIDECAR, f"{_SIDECAR_USAGE} * {share}"),
+            # A quantity times a number is a quantity, and only those can be added.
+            _gauge(
+                name,
+                "pod",
+                _POD,
+                f'Quantity("1") * (pod.Usage("memory") * {share} + 262144.0) + {_SIDECAR_USAGE} * {share}',
+            ),
             _gauge(name, "node", _NODE, f'node.Usage("memory") * {share} + 1073741824.0'),
         ]
-    # 0 where there is no limit, as cAdvisor has it.
-    limit = 'container.resources.limits["memory"]'
-    metrics.append(_gauge("container_spec_memory_limit_bytes", "container", _CONTAINER, limit))
+    limits = {
+        "container": (_CONTAINER, '"rig.remediator.dev/limit." + container.name'),
+        "sidecar": (_SIDECAR, f'"rig.remediator.dev/limit." + ({_HAS_SIDECAR} ? {_THE_SIDECAR} : "")'),
+        "pod": (_POD, '"rig.remediator.dev/pod-limit"'),
+    }
+    for kind, (labels, annotation) in limits.items():
+        dimension = "container" if kind == "container" else "pod"
+        metrics.append(_gauge("container_spec_memory_limit_bytes", dimension, labels, _quantity_in(annotation)))
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "Metric",
@@ -127,5 +159,10 @@ def _gauge(name: str, dimension: str, labels: dict[str, str], value: str) -> dic
         "help": _HELP,
         "kind": "gauge",
         "labels": [{"name": label, "value": " ".join(cel.split())} for label, cel in labels.items()],
-        "value": value,
+        "value": " ".join(value.split()),
     }
+
+
+def _quantity_in(annotation: str) -> str:
+    """What stands in an annotation; 0 where it does not, as cAdvisor has it where there is no limit."""
+    return f'({annotation}) in {_NOTES} ? Quantity({_NOTES}[{annotation}]) : Quantity("0")'

@@ -46,7 +46,7 @@ class Scraping:
 
 
 def configuration(site: Site, scraping: Scraping) -> Json:
-    """Prometheus's configuration: the kubelets' cAdvisor, kube-state-metrics, and what is asked for."""
+    """Prometheus's configuration: the kubelets' cAdvisor, kube-state-metrics, the scheduler, and what is asked for."""
     interval = f"{round(scraping.interval * 1000)}ms"
     node = ["__meta_kubernetes_node_name"]
     kubelet: Json = {
@@ -75,9 +75,23 @@ def configuration(site: Site, scraping: Scraping) -> Json:
         "honor_labels": True,
         "static_configs": [{"targets": [f"{HOST}:{site.ports['kube-state-metrics']}"]}],
     }
+    # The limits of pods as wholes; not in kube-prometheus-stack's monitor, which has only /metrics.
+    credential = site.watcher
+    scheduler = {
+        "job_name": "kube-scheduler",
+        "honor_labels": True,
+        "scheme": "https",
+        "metrics_path": "/metrics/resources",
+        "tls_config": {
+            "ca_file": str(site.ca_file),
+            "cert_file": str(credential.certificate),
+            "key_file": str(credential.key),
+        },
+        "static_configs": [{"targets": [f"{HOST}:{site.ports['kube-scheduler']}"]}],
+    }
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
-        "scrape_configs": [kubelet, kube_state_metrics, *scraping.more],
+        "scrape_configs": [kubelet, kube_state_metrics, scheduler, *scraping.more],
     }
 
 

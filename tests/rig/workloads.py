@@ -23,6 +23,7 @@ again with those of its template.
 | `complete-delay` | seconds from Ready to Succeeded for a Job's pod, or `never` (1 without it) |
 | `resize` | `deferred`: a resize of the pod stays pending |
 | `pod-ip` | the pod's address |
+| `memory.SIDECAR` | the bytes of the first native sidecar, which all that is above does not concern |
 | `cgroup-driver` | `cgroupfs`: the form of the `id` label (systemd without it) |
 """
 
