@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import requests
-
 from tests.rig import tools
 from tests.rig.api import Json
 from tests.rig.claim import Claim
 from tests.rig.errors import RigError
 from tests.rig.processes import Component
+from tests.rig.prometheus import answers
 
 # Seconds in which it has to answer, on a machine that does much else.
 _START = 60.0
@@ -62,7 +61,7 @@ def history(series: Iterable[Stored] = (), *, scrape_configs: Sequence[Json] = (
                 "--log.level=warn",
             ],
             log=folder / "prometheus.log",
-            healthy=lambda: _answers(f"http://127.0.0.1:{port}/-/ready"),
+            healthy=lambda: answers(f"http://127.0.0.1:{port}/-/ready"),
         )
         prometheus.start()
         try:
@@ -72,15 +71,6 @@ def history(series: Iterable[Stored] = (), *, scrape_configs: Sequence[Json] = (
             prometheus.stop(grace=0)
     finally:
         claim.release()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
-        return False
 
 
 def _openmetrics(series: Iterable[Stored]) -> str:

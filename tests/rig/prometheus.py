@@ -6,12 +6,16 @@ they bear on memory.
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
+from tests.rig import tools
 from tests.rig.api import Json
+from tests.rig.claim import Claim
 from tests.rig.control_plane import HOST, Site
 from tests.rig.kwok import CADVISOR
 from tests.rig.processes import Component
@@ -171,3 +175,49 @@ def query(url: str, promql: str, *, time: float | None = None) -> list[Sample]:
         Sample(labels=series["metric"], value=float(series["value"][1]), time=float(series["value"][0]))
         for series in content["data"]["result"]
     ]
+
+
+@contextmanager
+def another(folder: Path, change: Callable[[Json], Json]) -> Iterator[str]:
+    """One more Prometheus beside a running cluster's, from whose folder it takes its configuration, changed; its URL.
+
+    It has scraped nothing yet when it answers, and ends with the context. Raises `StartError`.
+    """
+    claim = Claim()
+    try:
+        (port,) = claim.ports(1)
+        content = change(json.loads(configuration_file(folder).read_text()))
+        configuration_file(claim.folder).write_text(json.dumps(content, indent=2))
+        url = f"http://{HOST}:{port}"
+        component = Component(
+            name="prometheus",
+            command=[
+                str(tools.ensure("prometheus")["prometheus"]),
+                f"--config.file={configuration_file(claim.folder)}",
+                f"--storage.tsdb.path={claim.folder / 'prometheus'}",
+                "--storage.tsdb.no-lockfile",
+                f"--web.listen-address={HOST}:{port}",
+                "--scrape.discovery-reload-interval=200ms",
+                "--log.level=warn",
+            ],
+            log=claim.folder / "prometheus.log",
+            healthy=lambda: answers(f"{url}/-/ready"),
+        )
+        component.start()
+        try:
+            component.wait_healthy(60)
+            yield url
+        finally:
+            component.stop(grace=0)
+    finally:
+        claim.release()
+
+
+def answers(url: str) -> bool:
+    """Whether it gives 200 now."""
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False

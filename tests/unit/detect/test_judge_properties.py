@@ -1,7 +1,7 @@
 """Whether a live pod is over, searched for a case where the judge is wrong.
 
-Each series is made together with the truth about it: which container wrote which of its samples. The oracle knows
-the truth and no labels, and goes through the window second by second.
+Each series is made together with the truth about it: which container, or the pod as a whole, wrote which of its
+samples. The oracle knows the truth and no labels, and goes through the window second by second.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -27,19 +28,20 @@ GAP = 2 * INTERVAL + 5
 LONGEST = FOR + 2 * INTERVAL
 SCOPE = Scope(sample_interval=INTERVAL)
 IDS = {"app": "aa" * 32, "side": "bb" * 32}
+WHOLE = "(the pod as a whole)"
 OLD_ID, OTHER_UID = "cc" * 32, "99999999-0000-1111-2222-333344445555"
 
 
 @dataclass(frozen=True)
 class Made:
-    """A series with the truth: the container that it is of (empty for none that lives), and its samples' writers."""
+    """A series with the truth: what it is of (a container, ``WHOLE``, empty for none that lives), and its writers."""
 
     series: Series
     container: str
     living: tuple[bool, ...]
 
     def readings(self) -> list[tuple[float, float]]:
-        """The samples that the living container wrote."""
+        """The samples that the living one wrote."""
         return [sample for sample, alive in zip(self.series.samples, self.living, strict=True) if alive]
 
 
@@ -78,9 +80,9 @@ def whole(samples: Sequence[tuple[float, float]]) -> bool:
 
 
 def levels(case: Case, pick: Callable[[list[float]], float]) -> dict[str, list[float]]:
-    """For each container that was seen whole, its value at every second of the window."""
+    """For each container that was seen whole, and for the pod, its value at every second of the window."""
     found: dict[str, list[float]] = {}
-    for name in IDS:
+    for name in (*IDS, WHOLE):
         tracks = [one.readings() for one in case.made if one.container == name and whole(one.readings())]
         if tracks:
             rows = [[latest(track, second) for track in tracks] for second in range(NOW - FOR, NOW + 1)]
@@ -91,15 +93,17 @@ def levels(case: Case, pick: Callable[[list[float]], float]) -> dict[str, list[f
 def over(case: Case, pick: Callable[[list[float]], float]) -> bool:
     """Whether the pod was over at every second and has not fallen far since."""
     seen = levels(case, pick)
-    if case.policy.threshold.text.endswith("of limit"):
-        percent = int(case.policy.threshold.text.partition("%")[0])
-        limits = {one.name: one.memory_limit for one in case.pod.containers}
-        rows = [(values, limits[name] or 0, percent) for name, values in seen.items()]
-        return any(_sustained(values, limit * share) for values, limit, share in rows if limit)
+    number, _, base = case.policy.threshold.text.partition("% of ")
+    if base:
+        allowed = {one.name: one.memory_limit if base == "limit" else one.memory_request for one in case.pod.containers}
+        allowed[WHOLE] = case.pod.memory_limit if base == "limit" else None
+        rows = [(values, allowed[name] or 0) for name, values in seen.items()]
+        return any(_sustained(values, most * int(number)) for values, most in rows if most)
+    seen.pop(WHOLE, None)
     if not seen:
         return False
     sums = [sum(row) for row in zip(*seen.values(), strict=True)]
-    return _sustained(sums, int(case.policy.threshold.text.removesuffix("k")) * 1000 * 100)
+    return _sustained(sums, int(number.removesuffix("k")) * 1000 * 100)
 
 
 def _sustained(values: Sequence[float], hundredfold: float) -> bool:
@@ -114,15 +118,18 @@ AGES = st.integers(0, 40)
 INDEXES = st.integers(0, 30)
 CHANGES = st.sampled_from([0, 0, 1, 2])
 VALUES = st.sampled_from([4500.0, 4999.0, 5000.0, 5001.0, 5040.0, 5500.0, 0.0, 10_000.0, float("nan")])
-KINDS = st.sampled_from(["own", "own", "own", "no name", "no id", "neither", "old", "other pod", "other node"])
-STRANGERS = st.sampled_from(["old", "other pod", "other node"])
+KINDS = st.sampled_from(["own", "own", "own", "no name", "no id", "neither", "old", "part", "other pod", "other node"])
+STRANGERS = st.sampled_from(["old", "part", "other pod", "other node"])
+WHOLE_KINDS = st.sampled_from(["own", "own", "systemd", "no id", "other pod", "container", "sandbox", "other node"])
+WHOLE_STRANGERS = st.sampled_from(["other pod", "container", "sandbox", "other node"])
 REPLICAS = st.sampled_from("ab")
 NAMES = st.sampled_from([["app"], ["app", "side"]])
 STARTS = st.sampled_from([5000, 5000, 90, 70, 60, 30])
 LIMITS = st.sampled_from([None, 5500, 6000])
 STEADY = st.booleans()
 NUMBERS = st.integers(1, 3)
-THRESHOLDS = st.sampled_from(["5k", "10k", "90% of limit", "50% of limit"])
+THRESHOLDS = st.sampled_from(["5k", "10k", "90% of limit", "50% of limit", "90% of request", "150% of request"])
+REQUESTS = st.sampled_from([None, 3400, 5500])
 
 
 @st.composite
@@ -161,6 +168,8 @@ def made(
             given = {"id": None, "name": None}
         case "old":
             given, living = {"id": cgroup(runtime_id=OLD_ID), "name": OLD_ID}, (False,) * len(found)
+        case "part":
+            given, living = {"id": f"{cgroup(runtime_id=runtime_id)}/init", "name": None}, (False,) * len(found)
         case "other pod":
             given, living = {"id": cgroup(uid=OTHER_UID), "name": None}, (False,) * len(found)
         case _:
@@ -169,25 +178,63 @@ def made(
 
 
 @st.composite
+def made_whole(
+    draw: st.DrawFn, started: int, *, steady: bool = False, kinds: st.SearchStrategy[str] = WHOLE_KINDS
+) -> Made:
+    """A series without a container's name, which is of the pod as a whole or of something else, with its truth.
+
+    ``started`` is the newest start of the pod's containers: what a nameless path can be trusted from.
+    """
+    found = [(t, v) for t, v in draw(SAMPLES) if t > NOW - LONGEST]
+    if steady:
+        found = [(float(t), 5500.0) for t in range(NOW - LONGEST + 5, NOW + 1, 5)]
+    given: dict[str, str | None] = {"container": "", "name": "", "image": "", "replica": draw(REPLICAS)}
+    living = (False,) * len(found)
+    match draw(kinds):
+        case "own":
+            given["id"], living = f"/kubepods/pod{UID}", (True,) * len(found)
+        case "systemd":
+            given["id"] = f"/kubepods.slice/kubepods-pod{UID.replace('-', '_')}.slice"
+            living = (True,) * len(found)
+        case "no id":
+            given["id"], living = None, tuple(time > started for time, _ in found)
+        case "other pod":
+            given["id"] = f"/kubepods/pod{OTHER_UID}"
+        case "container":
+            given["id"] = cgroup(runtime_id=IDS["app"])
+        case "sandbox":
+            given |= {"id": f"/kubepods/pod{UID}", "name": OLD_ID}
+        case _:
+            given |= {"id": None, "node": "node-9"}
+    return Made(Series(labels(**given), tuple(found)), WHOLE if any(living) else "", living)
+
+
+@st.composite
 def cases(draw: st.DrawFn, *, pairs: bool) -> Case:
     """A pod of one or two containers that may have restarted; with ``pairs``, several series of each."""
     names = draw(NAMES)
     starts = {name: NOW - draw(STARTS) for name in names}
     containers = [
-        container(name, id=IDS[name], started_at=float(starts[name]), memory_limit=draw(LIMITS)) for name in names
+        container(
+            name, id=IDS[name], started_at=float(starts[name]), memory_limit=draw(LIMITS), memory_request=draw(REQUESTS)
+        )
+        for name in names
     ]
     several: list[Made] = []
     for name in names:
         steady = draw(STEADY)
         several += [draw(made(name, starts[name], steady=steady)) for _ in range(draw(NUMBERS) if pairs else 1)]
+    steady, newest = draw(STEADY), max(starts.values())
+    several += [draw(made_whole(newest, steady=steady)) for _ in range(draw(NUMBERS) if pairs else 1)]
     threshold = draw(THRESHOLDS)
     judged_by = policy(threshold, for_seconds=FOR, max_sample_age=AGE)
-    return Case(pod(containers=tuple(containers)), tuple(draw(st.permutations(several))), judged_by)
+    live = pod(containers=tuple(containers), memory_limit=draw(LIMITS))
+    return Case(live, tuple(draw(st.permutations(several))), judged_by)
 
 
 @given(case=cases(pairs=False))
 def test_a_breach_is_just_what_the_oracle_says(case: Case) -> None:
-    """With one series a container, the judge and a walk through every second of the window agree both ways."""
+    """With one series of each, the judge and a walk through every second of the window agree both ways."""
     found = case.judged()
     event(str(found.reason) if isinstance(found, Veto) else "breach")
     assert isinstance(found, Breach) == over(case, max)
@@ -222,7 +269,10 @@ def test_saying_it_twice_changes_nothing(case: Case, data: st.DataObject) -> Non
     assert case.judged([*several, copy]) == case.judged()
 
 
-@given(case=cases(pairs=False), extra=st.lists(made("app", NOW - 5000, kinds=STRANGERS), min_size=1, max_size=3))
+strangers = st.one_of(made("app", NOW - 5000, kinds=STRANGERS), made_whole(NOW - 5000, kinds=WHOLE_STRANGERS))
+
+
+@given(case=cases(pairs=False), extra=st.lists(strangers, min_size=1, max_size=3))
 def test_strangers_never_make_a_breach_nor_hide_one(case: Case, extra: list[Made]) -> None:
     """Series of dead containers, other pods and other nodes leave the verdict as it is without them."""
     several = [one.series for one in case.made]
@@ -233,10 +283,10 @@ def test_strangers_never_make_a_breach_nor_hide_one(case: Case, extra: list[Made
         assert after.reason is before.reason
 
 
-@given(case=cases(pairs=True), extra=made("app", NOW - 5000))
+@given(case=cases(pairs=True), extra=st.one_of(made("app", NOW - 5000), made_whole(NOW - 5000)))
 def test_more_series_of_a_container_that_is_seen_never_make_a_breach(case: Case, extra: Made) -> None:
-    """Where all containers are seen whole, one more series can only lower what is known of them."""
-    if set(levels(case, min)) != {one.name for one in case.pod.containers}:
+    """Where all that there is is seen whole, one more series can only lower what is known of it."""
+    if set(levels(case, min)) != {*(one.name for one in case.pod.containers), WHOLE}:
         return
     before, after = case.judged(), case.judged([*(one.series for one in case.made), extra.series])
     if isinstance(after, Breach):
@@ -253,8 +303,14 @@ def test_the_unit_does_not_matter(case: Case, factor: int) -> None:
         replace(
             case.pod,
             containers=tuple(
-                replace(one, memory_limit=one.memory_limit and one.memory_limit * factor) for one in case.pod.containers
+                replace(
+                    one,
+                    memory_limit=one.memory_limit and one.memory_limit * factor,
+                    memory_request=one.memory_request and one.memory_request * factor,
+                )
+                for one in case.pod.containers
             ),
+            memory_limit=case.pod.memory_limit and case.pod.memory_limit * factor,
         ),
         tuple(
             replace(one, series=replace(one.series, samples=tuple((t, v * factor) for t, v in one.series.samples)))
@@ -267,6 +323,7 @@ def test_the_unit_does_not_matter(case: Case, factor: int) -> None:
     if isinstance(small, Breach) and isinstance(found, Breach):
         assert found.value == small.value * factor
         assert (found.container, found.sample_time) == (small.container, small.sample_time)
+        assert found.growth == pytest.approx(small.growth * factor)
     elif isinstance(small, Veto) and isinstance(found, Veto):
         assert found.reason is small.reason
 
@@ -277,7 +334,8 @@ def test_a_lower_threshold_is_never_harder_to_be_over(case: Case, data: st.DataO
     if isinstance(case.judged(), Veto):
         return
     text = case.policy.threshold.text
-    lower = "1% of limit" if text.endswith("of limit") else data.draw(st.sampled_from(["1k", "4k", text]))
+    _, share, base = text.partition("% of ")
+    lower = f"1{share}{base}" if share else data.draw(st.sampled_from(["1k", "4k", text]))
     eased = replace(case, policy=policy(lower, for_seconds=FOR, max_sample_age=AGE))
     assert isinstance(eased.judged(), Breach)
 
