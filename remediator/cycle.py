@@ -142,8 +142,10 @@ class Cycle:
         else:
             breaches = self._breaches(policy, judged)
             begun = self._decide(policy, policies, breaches, queues, refused)
-        late = self._late(policy, policies, queues.values())
         outcome = measured.outcome
+        # What was not looked at is neither late nor in time again.
+        seen = outcome is Evaluation.OK and not mass and not refused
+        late = self._late(policy, policies, queues.values()) if seen else ()
         if outcome is Evaluation.OK and (refused or mass or policies.safety.paused):
             outcome = Evaluation.ERROR if refused else Evaluation.HELD
         over = len(measured.candidates) if mass else len(breaches)

@@ -205,6 +205,21 @@ def test_a_queue_that_is_slower_than_the_leak_is_seen_until_it_is_not(said: Said
     assert len(said("queue in time again")) == 1
 
 
+def test_what_was_not_looked_at_is_not_in_time_again(said: Said) -> None:
+    """Where nothing was measured nobody knows, and the warning is not taken back."""
+    world = World(over("web-0", owner="one"), measured=9, breaches={"web-0": leaking("web-0")})
+    world.ledger = Ledger(acts=(Act("one", "before", NOW - 60.0, NOW - 50.0),))
+    shown = stage(world)
+    shown.cycle.evaluate("everyone")
+    assert len(said("queue slower than the leak")) == 1
+    world.measured = 0
+    assert shown.cycle.evaluate("everyone") is Evaluation.STALE
+    world.measured = 9
+    shown.cycle.evaluate("everyone")
+    assert said("queue in time again") == []
+    assert len(said("queue slower than the leak")) == 1
+
+
 def test_a_report_is_no_queue(said: Said) -> None:
     """``action: notify`` takes nobody, so nobody has a turn; and a pod that is being replaced has had it."""
     world = World(over("web-0", owner="one"), measured=9, breaches={"web-0": leaking("web-0")})
