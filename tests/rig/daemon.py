@@ -25,6 +25,15 @@ Json = dict[str, Any]
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes what is there twice twice: policy files know no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """All of them."""
+        del data
+        return True
+
+
 def free_port() -> int:
     """A port on which nobody listens now."""
     with socket.socket() as probe:
@@ -50,11 +59,6 @@ def allow(cluster: Cluster, namespace: str, *rules: Json) -> None:
     role = cluster.api.get("rbac.authorization.k8s.io/v1/clusterroles", None, name)
     more = {"rules": [*role["rules"], *rules]}
     cluster.api.patch("rbac.authorization.k8s.io/v1/clusterroles", None, name, more)
-
-
-def _apart(policy: Json) -> Json:
-    """The same without objects that stand in it twice: they would be written as anchors, which the loader refuses."""
-    return dict(orjson.loads(orjson.dumps(policy)))
 
 
 class Daemon:
@@ -102,7 +106,7 @@ class Daemon:
     def write_policy(self, policy: Json | str) -> None:
         """Replace the policy file, in one step."""
         fresh = self.policy_file.with_suffix(".new")
-        fresh.write_text(policy if isinstance(policy, str) else yaml.safe_dump(_apart(policy), sort_keys=False))
+        fresh.write_text(policy if isinstance(policy, str) else yaml.dump(policy, Dumper=_Plain, sort_keys=False))
         fresh.replace(self.policy_file)
 
     def start(self) -> Self:
