@@ -26,7 +26,7 @@ _LEAST_SPAN, _INTERVALS = 900, 10
 _SLOWER = 1.3
 """Measured over configured interval above which windows get holes."""
 _MOST_PATIENCE = 65
-_PAUSE = 2
+_PATIENCE, _PAUSE = 6, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,18 @@ def lateness(
     if youngest is None or youngest < LATE or pace.interval is None or pace.interval > _MOST_PATIENCE:
         return []
     ask.tell("waiting for a younger sample")
-    waited, newest = 0, ask.at - youngest
-    while waited < pace.interval:
+    waited, newest, advanced = 0, ask.at - youngest, False
+    while waited < pace.interval or not advanced:
+        if waited >= max(pace.interval, _PATIENCE):
+            # Not one sample has come in the meantime: they have stopped, and are not late.
+            return []
         pause(_PAUSE)
         waited += _PAUSE
         age = _youngest(ask.later(ask.at + waited), chosen)
         if age is None or age < LATE:
             return []
         youngest = min(youngest, age)
-        if waited >= pace.interval and ask.at + waited - age <= newest:
-            # Not one sample has come in the meantime: they have stopped, and are not late.
-            return []
+        advanced = advanced or ask.at + waited - age > newest
     oldest = youngest + pace.interval
     stale = [policy for policy in policies if policy.max_sample_age < oldest]
     what = f"the newest of all samples is {youngest:.0f} s old, and never younger: the store hides or delays them"

@@ -293,6 +293,20 @@ def test_limits_that_nobody_tells_of_are_missing(check: Check) -> None:
     assert check("no-limits", threshold="20Gi").findings == []
 
 
+def test_a_share_of_the_request_needs_requests(check: Check) -> None:
+    """Only kube-state-metrics has them, and here it has none."""
+    finding = check("well", threshold="150% of request").only("limits-missing")
+    assert finding["where"] == "kube_pod_container_resource_requests"
+    assert finding["policies"] == ["leaky"]
+
+
+def test_each_signal_is_looked_for_by_its_own_metric(check: Check) -> None:
+    """A store may keep one of them and drop the others."""
+    checked = check("well", signal="rss")
+    assert checked.code == 1
+    assert checked.only("no-metric")["where"] == "container_memory_rss"
+
+
 def test_pods_without_a_limit_are_named(check: Check) -> None:
     """Some without are a warning, with number, namespace and example; all without are a problem."""
     some = check("some-limits")
