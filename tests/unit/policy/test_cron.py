@@ -149,8 +149,12 @@ def test_each_time_of_day_runs_once(
     assert cron.after(begin + timedelta(seconds=off)) == cron.after(begin)
 
 
+WITHIN_A_DAY = [(place, day) for place, day in CHANGES if place != "Pacific/Apia"]
+"""Changes that skip no whole day: a day that never was has no hours of its own."""
+
+
 @settings(max_examples=60, deadline=None)
-@given(where=st.sampled_from(CHANGES), weekdays=WEEKDAYS, minutes=MINUTES)
+@given(where=st.sampled_from(WITHIN_A_DAY), weekdays=WEEKDAYS, minutes=MINUTES)
 def test_each_minute_of_each_hour_runs(where: tuple[str, date], weekdays: set[int], minutes: set[int]) -> None:
     """An expression for every hour runs whenever the clock shows one of its minutes, on its days."""
     place, day = where
