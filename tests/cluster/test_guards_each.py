@@ -350,5 +350,12 @@ def test_not_running(daemon: Daemon, said: dict[tuple[str, str, str], Line], sta
     # Of a pod that has ended the measurements end as well, so that one could only be seen by chance.
     unknown = [{"op": "replace", "path": "/status/phase", "value": "Unknown"}]
     pod = stage.pod("owner-marked")
-    stage.patch("pods", pod, unknown, subresource="status")
-    assert "its phase is Unknown" in left_alone(daemon, pod, "not-running")["detail"]
+
+    def seen() -> list[Line]:
+        # The pod's kubelet reports what it knows again, so it is said anew until an evaluation has seen it.
+        stage.patch("pods", pod, unknown, subresource="status")
+        lines = daemon.events("left alone")
+        return [line for line in lines if line["pod"] == pod and "not-running" in line["reasons"]]
+
+    line, *_ = daemon.until(seen, what="it is left alone for not-running")
+    assert "its phase is Unknown" in line["detail"]

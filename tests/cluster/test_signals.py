@@ -156,7 +156,10 @@ def test_each_signal_and_threshold_takes_its_pods_and_no_others(
     # Named by the spec's limit, and left alone by the one in force.
     lowered = [line for line in daemon.events("left alone", policy="resize") if "lowered" in line["pod"]]
     assert lowered
-    assert {tuple(line["reasons"]) for line in lowered} == {("below-threshold",)}
+    # At first its window may not be whole yet.
+    reasons = {tuple(line["reasons"]) for line in lowered}
+    assert ("below-threshold",) in reasons
+    assert reasons <= {("below-threshold",), ("sample-gap",)}
     # A sum of limits that limits nobody does not even name a pod.
     named = {line["pod"].rsplit("-", 2)[0] for line in daemon.events("left alone") if line["policy"] == "pod"}
     assert named <= {"pod-over", "pod-pending"}
