@@ -26,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_FORBIDDEN = 403
+
 
 class RemediatorError(Exception):
     """The root: its text is one sentence for a person."""
@@ -109,6 +111,11 @@ class KubernetesRefused(KubernetesError):
     def __init__(self, message: str, *, status: Status) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether for want of a right."""
+        return self.status.code == _FORBIDDEN
 
 
 class KubernetesOdd(KubernetesError):

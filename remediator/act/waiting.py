@@ -18,7 +18,6 @@ from remediator.model.workloads import Workload
 
 LOOK_AGAIN = 10.0
 """Seconds after which the workload itself is read again: its wanted count has no watch (and needs no right to one)."""
-_FORBIDDEN = 403
 _AFTER_TIME = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING, Outcome.BLOCKED})
 TICK = 1.0
 """Seconds after which a request to stop is seen at the latest."""
@@ -207,4 +206,4 @@ class Wait:
 
 def is_forbidden(error: KubernetesError) -> bool:
     """Whether it was refused for want of a right."""
-    return isinstance(error, KubernetesRefused) and error.status.code == _FORBIDDEN
+    return isinstance(error, KubernetesRefused) and error.forbidden

@@ -37,7 +37,7 @@ READ_TIMEOUT = 15.0
 """Seconds. The API server itself may retry an eviction for 10 s before it answers."""
 PAGE = 500
 MAX_BODY = 64 << 20
-_HTTP_ERROR = 400
+_HTTP_ERROR, _NOT_FOUND = 400, 404
 _REDIRECT = 300
 
 
@@ -90,6 +90,15 @@ class ApiServer:
         Where we can do without it, a refusal is an answer like any other, and nobody is told that we were refused.
         """
         return self._json("get", "GET", path, query=query, quiet=may_be_refused)
+
+    def find(self, path: str) -> Json | None:
+        """One object; None where there is none. Raises KubernetesError."""
+        try:
+            return self.get(path)
+        except KubernetesRefused as exc:
+            if exc.status.code == _NOT_FOUND:
+                return None
+            raise
 
     def list(self, path: str, query: Mapping[str, str] | None = None) -> tuple[list[Json], str]:
         """All items, page by page, and the resourceVersion of the list. Raises KubernetesError."""

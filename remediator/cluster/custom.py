@@ -17,7 +17,7 @@ from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.selectors import LabelSelector
 from remediator.model.workloads import Workload, WorkloadRef
 
-_FORBIDDEN, _NOT_FOUND, _INTERNAL = 403, 404, 500
+_NOT_FOUND, _INTERNAL = 404, 500
 _NO_NUMBER = "the spec replicas field"
 """What the API server complains of where a custom object has no number of replicas to be scaled."""
 ASK_AGAIN = 300.0
@@ -51,7 +51,7 @@ class CustomWorkloads:
             if exc.status.code == _INTERNAL and _NO_NUMBER in exc.status.message:
                 # Its author has left the number of replicas out, and what that means its controller alone knows.
                 return nothing
-            if exc.status.code not in {_FORBIDDEN, _NOT_FOUND}:
+            if not exc.forbidden and exc.status.code != _NOT_FOUND:
                 raise
             found = None
         if found is None:

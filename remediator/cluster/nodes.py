@@ -11,8 +11,6 @@ from remediator.cluster.api import ApiServer, Json
 from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.nodes import Node, Taint
 
-_FORBIDDEN, _NOT_FOUND = 403, 404
-
 
 class Nodes:
     """The nodes of one cluster; where they may not be read (``readable``), nothing is asked."""
@@ -26,19 +24,17 @@ class Nodes:
         if not self._readable:
             return Node(name, readable=False)
         try:
-            found = self._api.get(f"/api/v1/nodes/{quote(name, safe='')}")
+            found = self._api.find(f"/api/v1/nodes/{quote(name, safe='')}")
         except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return None
-            if exc.status.code == _FORBIDDEN:
-                message = (
-                    f"{exc}; the right to `get` nodes is missing (deploy/rbac.yaml has it); where it can't be given, "
-                    "set REMEDIATOR_NODES=false, and the Ready condition of a pod alone tells of its node"
-                )
-                raise KubernetesRefused(message, status=exc.status) from exc
-            raise
+            if not exc.forbidden:
+                raise
+            message = (
+                f"{exc}; the right to `get` nodes is missing (deploy/rbac.yaml has it); where it can't be given, "
+                "set REMEDIATOR_NODES=false, and the Ready condition of a pod alone tells of its node"
+            )
+            raise KubernetesRefused(message, status=exc.status) from exc
         try:
-            return _node(found)
+            return None if found is None else _node(found)
         except (KeyError, TypeError, AttributeError) as exc:
             message = f"node {name}: the API server's object can't be understood: {exc!r}"
             raise KubernetesOdd(message) from exc
@@ -48,12 +44,10 @@ def _node(found: Json) -> Node:
     metadata, conditions = found["metadata"], (found.get("status") or {}).get("conditions") or ()
     taints = (found.get("spec") or {}).get("taints") or ()
     ready: Json = next((c for c in conditions if c["type"] == "Ready"), {})
-    words = (
-        "" if ready.get("status") == "True" else f"{ready.get('reason', '')}: {ready.get('message', '')}".strip(": ")
-    )
+    words = f"{ready.get('reason', '')}: {ready.get('message', '')}".strip(": ") or "it has not said that it is Ready"
     return Node(
         metadata["name"],
-        not_ready=words or ("" if ready.get("status") == "True" else "it has not said that it is Ready"),
+        not_ready="" if ready.get("status") == "True" else words,
         labels=metadata.get("labels") or {},
         taints=tuple(Taint(t["key"], t.get("value") or "", t.get("effect") or "") for t in taints),
     )

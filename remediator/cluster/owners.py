@@ -14,7 +14,7 @@ from remediator.cluster.api import ApiServer, Json
 from remediator.cluster.custom import CustomWorkloads
 from remediator.cluster.pods import Pods, controller_of
 from remediator.cluster.workloads import parse_workload
-from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.errors import KubernetesOdd
 from remediator.model.pods import LivePod, OwnerReference
 from remediator.model.workloads import Workload, WorkloadRef
 
@@ -24,7 +24,6 @@ _PLURALS = {
     "StatefulSet": "statefulsets",
     "DaemonSet": "daemonsets",
 }
-_NOT_FOUND = 404
 _REMEMBERED = 10_000
 """ReplicaSets whose controller is kept in mind: each rollout makes new ones, for as long as we run."""
 
@@ -118,12 +117,7 @@ class Owners:
     def _get(self, kind: str, namespace: str, name: str) -> Json | None:
         # Whoever may make pods has written the name: it must not lead to another object.
         path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/{_PLURALS[kind]}/{quote(name, safe='')}"
-        try:
-            return self._api.get(path)
-        except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return None
-            raise
+        return self._api.find(path)
 
     def _remember(self, uid: str, controller: OwnerReference | None) -> None:
         with self._lock:

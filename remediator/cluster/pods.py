@@ -15,13 +15,12 @@ from kubernetes.utils.quantity import parse_quantity
 from remediator.cluster.api import ApiServer, Json
 from remediator.cluster.placement import made_for
 from remediator.cluster.readiness import why_unready
-from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.errors import KubernetesOdd
 from remediator.model.pods import Container, LivePod, OwnerReference
 
 NO_LIMIT = 1 << 60
 """At and above this many bytes a limit stands for "none" (2^63 less a page, 2^64-1)."""
 RESIZING = "PodResizeInProgress"
-_NOT_FOUND = 404
 
 
 class Pods:
@@ -32,12 +31,8 @@ class Pods:
 
     def read(self, namespace: str, name: str) -> LivePod | None:
         """The pod of that name now; None where there is none. Raises KubernetesError."""
-        try:
-            return parse_pod(self._api.get(pod_path(namespace, name)))
-        except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return None
-            raise
+        found = self._api.find(pod_path(namespace, name))
+        return None if found is None else parse_pod(found)
 
     def select(self, namespace: str, selector: str) -> tuple[tuple[LivePod, ...], str]:
         """The pods that match a selector (in its API text form), and the list's resourceVersion."""

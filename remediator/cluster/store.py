@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from remediator.cluster.api import ApiServer, Json
-from remediator.errors import KubernetesOdd, KubernetesRefused
+from remediator.errors import KubernetesOdd
 
-_NOT_FOUND = 404
 _LABELS = {"app.kubernetes.io/managed-by": "remediator"}
 """No release-tracking labels: GitOps tools prune what carries theirs."""
 
@@ -33,12 +32,8 @@ class TextStore:
 
     def read(self, name: str) -> StoredText | None:
         """The ConfigMap of that name; None where there is none. Raises KubernetesError."""
-        try:
-            return self._stored(self._api.get(f"{self._path}/{name}"))
-        except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return None
-            raise
+        found = self._api.find(f"{self._path}/{name}")
+        return None if found is None else self._stored(found)
 
     def create(self, name: str, text: str, *, timeout: float) -> StoredText:
         """A new ConfigMap. Raises KubernetesError, a refusal with 409 where it is there already."""
@@ -89,12 +84,8 @@ class Leases:
 
     def read(self) -> LeaseState | None:
         """The Lease; None where there is none. Raises KubernetesError."""
-        try:
-            return _lease(self._api.get(f"{self._path}/{self.name}"))
-        except KubernetesRefused as exc:
-            if exc.status.code == _NOT_FOUND:
-                return None
-            raise
+        found = self._api.find(f"{self._path}/{self.name}")
+        return None if found is None else _lease(found)
 
     def write(
         self,

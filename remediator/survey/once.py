@@ -21,7 +21,6 @@ from remediator.model.selectors import LabelSelector
 from remediator.model.workloads import DisruptionBudget, Workload, WorkloadRef
 from remediator.survey.ask import Tell
 
-_FORBIDDEN = 403
 _MANY = 20
 """ReplicaSets for which a list costs less than asking for each."""
 
@@ -50,7 +49,7 @@ class PodsOnce(Pods):
                     if number % 500 == 0:
                         self._tell(f"listing pods: {number:,}")
             except (KubernetesRefused, KubernetesOdd) as exc:
-                if isinstance(exc, KubernetesRefused) and exc.status.code != _FORBIDDEN:
+                if isinstance(exc, KubernetesRefused) and not exc.forbidden:
                     raise
                 found.clear()
                 namespaces = known
