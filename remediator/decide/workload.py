@@ -49,7 +49,7 @@ def rollout_in_progress(workload: Workload) -> Veto | None:
     if workload.rollout:
         return Veto(Reason.ROLLOUT_IN_PROGRESS, f"{workload.ref}: {workload.rollout}")
     # These two hold pods of several revisions on purpose, and have said above what they are doing.
-    if _is_of_apps(workload, "StatefulSet", "DaemonSet"):
+    if workload.ref.is_a("StatefulSet", "DaemonSet"):
         return None
     alive = [pod for pod in workload.pods if not pod.finished]
     controllers = {pod.controller.name for pod in alive if pod.controller}
@@ -174,8 +174,3 @@ def _refusal(pod: LivePod, budget: DisruptionBudget) -> str:
     if budget.allowed < 1 and not unneeded:
         return f"allows no disruption: {budget.healthy} healthy, {budget.desired} wanted"
     return ""
-
-
-def _is_of_apps(workload: Workload, *kinds: str) -> bool:
-    """Whether it is one of these kinds of Kubernetes' own; other projects have kinds of the same names."""
-    return workload.ref.kind in kinds and workload.ref.api_version.partition("/")[0] in {"", "apps"}
