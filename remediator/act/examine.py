@@ -14,7 +14,6 @@ from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.decide import about_pod, about_workload, concerning, policy_and_journal
 from remediator.decide.annotations import own_policy
-from remediator.decide.marks import foreign_mark
 from remediator.detect.judge import judge, weighs_the_pod
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import own_samples_query, samples_query
@@ -23,7 +22,7 @@ from remediator.model.measures import Breach, Series, Veto
 from remediator.model.nodes import Node
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Action, Reason
+from remediator.model.vocabulary import Reason
 from remediator.model.workloads import DisruptionBudget, Workload, WorkloadRef
 from remediator.policy import Policy, PolicyFile
 
@@ -233,10 +232,11 @@ class Examination:
             node=world.node,
             budgets=world.budgets,
             policy=own,
+            policies=policies,
             ledger=ledger,
             now=self._clock(),
         )
-        vetoes = concerning((*vetoes, *_marks(world.workload, own, policies)), own.action)
+        vetoes = concerning(vetoes, own.action)
         return Vetoed(vetoes, ref) if vetoes else Go(breach, pod, world, own)
 
     def _judged_now(self, policy: Policy, pod: LivePod) -> Breach | Veto:
@@ -289,14 +289,6 @@ class Examination:
 def _may_be_asked_about(vetoes: Sequence[Veto]) -> bool:
     """Whether the pod has a workload of a kind that can be read."""
     return not any(veto.reason in {Reason.UNSUPPORTED_OWNER, Reason.NO_CONTROLLER} for veto in vetoes)
-
-
-def _marks(workload: Workload, policy: Policy, policies: PolicyFile) -> tuple[Veto, ...]:
-    """Another tool's mark on the workload itself; a report disrupts nothing."""
-    if not policies.safety.foreign_marks or policy.action is Action.NOTIFY:
-        return ()
-    mark = foreign_mark(workload.annotations, str(workload.ref))
-    return (mark,) if mark else ()
 
 
 def _by_pod(series: Sequence[Series]) -> Mapping[str, list[Series]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.decide.marks import foreign_mark
+from remediator.decide.marks import marked_for_others
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Action, Reason
+from remediator.model.vocabulary import Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy, PolicyFile
 from remediator.policy.durations import format_duration
@@ -29,7 +29,7 @@ def policy_and_journal(
         paused(policies),
         excluded_namespace(pod, policies),
         not_matched(pod, owner, policy, policies),
-        marked_for_others(pod, policy, policies),
+        marked_for_others(pod.annotations, f"pod {pod.name}", policy=policy, policies=policies),
         in_flight(breach, owner, policy, ledger),
         breaker_open(owner, ledger),
         cooldown(owner, policy, ledger, now),
@@ -69,13 +69,6 @@ def not_matched(pod: LivePod, owner: WorkloadRef | None, policy: Policy, policie
         return Veto(Reason.NOT_MATCHED, f"its policy {found.name} is disabled")
     if found.name != policy.name:
         return Veto(Reason.NOT_MATCHED, f"it belongs to policy {found.name}, which comes first")
-    return None
-
-
-def marked_for_others(pod: LivePod, policy: Policy, policies: PolicyFile) -> Veto | None:
-    """Who asked other tools to leave the pod does not want it taken by us; a report takes nothing."""
-    if policies.safety.foreign_marks and policy.action is not Action.NOTIFY:
-        return foreign_mark(pod.annotations, f"pod {pod.name}")
     return None
 
 

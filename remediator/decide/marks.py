@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from remediator.model.measures import Veto
-from remediator.model.vocabulary import Reason
+from remediator.model.vocabulary import Action, Reason
+from remediator.policy import Policy, PolicyFile
 from remediator.policy.words import quote, sentence
 
 FOREIGN_MARKS: Mapping[str, Callable[[str], bool]] = {
@@ -22,6 +23,15 @@ Sources: https://karpenter.sh/docs/concepts/disruption/#pod-level-controls,
 https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md,
 https://github.com/kubernetes-sigs/descheduler#pod-evictions
 """
+
+
+def marked_for_others(
+    annotations: Mapping[str, str], what: str, *, policy: Policy, policies: PolicyFile
+) -> Veto | None:
+    """Who asked other tools to leave a pod does not want it taken by us; a report takes nothing."""
+    if policies.safety.foreign_marks and policy.action is not Action.NOTIFY:
+        return foreign_mark(annotations, what)
+    return None
 
 
 def foreign_mark(annotations: Mapping[str, str], what: str) -> Veto | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from remediator.decide.marks import marked_for_others
 from remediator.decide.pod import opted_out
 from remediator.model.measures import Veto
 from remediator.model.nodes import Node
@@ -11,7 +12,7 @@ from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Outcome, Reason
 from remediator.model.workloads import DisruptionBudget, Workload, ordinal
-from remediator.policy import Policy
+from remediator.policy import Policy, PolicyFile
 
 REVISION = "controller-revision-hash"
 """The label that says from which revision a StatefulSet or a DaemonSet has made a pod."""
@@ -28,12 +29,14 @@ def about_workload(
     node: Node | None,
     budgets: Sequence[DisruptionBudget],
     policy: Policy,
+    policies: PolicyFile,
     ledger: Ledger,
     now: float,
 ) -> tuple[Veto, ...]:
     """Every veto of this stage; ``node`` is None where it is gone, ``now`` in seconds since the epoch."""
     vetoes = (
         opted_out(workload.annotations, str(workload.ref)),
+        marked_for_others(workload.annotations, str(workload.ref), policy=policy, policies=policies),
         rollout_in_progress(workload),
         revision_would_change(pod, workload),
         stuck(workload, ledger) or workload_not_ready(pod, workload=workload, policy=policy, ledger=ledger, now=now),

@@ -18,8 +18,8 @@ from remediator.model.remediations import Ledger, Remediation
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.model.workloads import DisruptionBudget, Revisions, Workload, WorkloadRef
-from remediator.policy import CountOrPercent, Policy
-from tests.unit.make import NOW, breach, peers, pod, policy, record, workload
+from remediator.policy import CountOrPercent, Policy, PolicyFile
+from tests.unit.make import NOW, breach, peers, pod, policies, policy, record, workload
 
 READY = Node("node-1")
 
@@ -33,6 +33,7 @@ def reasons(
     by: Policy | None = None,
     in_flight: Iterable[Remediation] = (),
     settled: Iterable[Remediation] = (),
+    file: PolicyFile | None = None,
 ) -> dict[Reason, str]:
     """The reasons of this stage with their words, for ``pod()`` of ``workload()`` unless they are changed."""
     found = about_workload(
@@ -41,6 +42,7 @@ def reasons(
         node=node,
         budgets=tuple(budgets),
         policy=by or policy(),
+        policies=file or policies(),
         ledger=Ledger(in_flight={one.id: one for one in in_flight}, settled=tuple(settled)),
         now=NOW,
     )
@@ -501,3 +503,11 @@ def test_all_reasons_are_told_at_once() -> None:
         Reason.WORKLOAD_NOT_READY,
         Reason.PREDECESSOR_UNAVAILABLE,
     }
+
+
+def test_marks_for_other_tools_on_the_workload_hold_unless_they_are_switched_off() -> None:
+    """As on a pod; a report takes nothing, so it is made all the same."""
+    marked = workload(annotations={"karpenter.sh/do-not-disrupt": "true"})
+    assert set(reasons(of=marked)) == {Reason.OPTED_OUT}
+    assert reasons(of=marked, file=policies(foreign_marks=False)) == {}
+    assert reasons(of=marked, by=policy(action=Action.NOTIFY)) == {}
