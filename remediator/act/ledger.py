@@ -21,9 +21,14 @@ def led(ledger: Ledger, holder: str) -> Ledger:
     return replace(ledger, epoch=ledger.epoch + 1, holder=holder)
 
 
+def knows(ledger: Ledger, record: Remediation) -> bool:
+    """Whether the record is in it, in flight or settled."""
+    return record.id in ledger.in_flight or any(one.id == record.id for one in ledger.settled)
+
+
 def intended(ledger: Ledger, record: Remediation) -> Ledger:
     """Intent: from here on the record is in flight, and the cooldown and the budget are spent."""
-    if record.id in ledger.in_flight or any(one.id == record.id for one in ledger.settled):
+    if knows(ledger, record):
         return ledger
     act = Act(record.workload.uid, record.id, record.intended_at)
     acts = (*_recent(ledger.acts, record.intended_at, ledger.in_flight), act)

@@ -64,7 +64,7 @@ class Remediations:
 
         def change(ledger: Ledger) -> Ledger:
             # It may have landed, and is asked for again where the answer was lost: its own act is no veto.
-            if record.id in ledger.in_flight or any(one.id == record.id for one in ledger.settled):
+            if changes.knows(ledger, record):
                 return ledger
             vetoes = policy_and_journal(
                 breach,

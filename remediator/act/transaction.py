@@ -200,15 +200,21 @@ class Transaction:
 
     def _intercepted(self) -> str:
         """What the pod says of a slower end that the refused eviction has begun; empty where it says nothing."""
-        pod = self._persist(lambda: self._means.pods.read(self._record.breach.namespace, self._record.breach.pod))
-        if pod is None or pod.uid != self._record.breach.uid or EVICTION_IN_PROGRESS not in pod.annotations:
+        pod = self._instance()
+        if pod is None or EVICTION_IN_PROGRESS not in pod.annotations:
             return ""
         return f"intercepted: the pod has the annotation {EVICTION_IN_PROGRESS}"
 
     def _gone(self) -> bool:
         """Whether somebody, perhaps we, has taken the pod: gone, replaced under its name, or terminating."""
-        pod = self._persist(lambda: self._means.pods.read(self._record.breach.namespace, self._record.breach.pod))
-        return pod is None or pod.uid != self._record.breach.uid or pod.terminating
+        pod = self._instance()
+        return pod is None or pod.terminating
+
+    def _instance(self) -> LivePod | None:
+        """The pod that was measured, as it is now; None where it is gone, or another one has its name."""
+        breach = self._record.breach
+        pod = self._persist(lambda: self._means.pods.read(breach.namespace, breach.pod))
+        return pod if pod is not None and pod.uid == breach.uid else None
 
     def _somebody_took_it(self) -> None:
         if self._sent:
