@@ -19,7 +19,7 @@ class Ask:
     """Asks one Prometheus, always for the same moment, so that the answers fit together."""
 
     def __init__(self, prometheus: Prometheus, *, at: int, tell: Tell) -> None:
-        self._prometheus = prometheus
+        self.prometheus = prometheus
         self._tell = tell
         self.at = at
 
@@ -29,7 +29,7 @@ class Ask:
 
     def rows(self, query: str) -> list[tuple[Mapping[str, str], float]]:
         """The labels and value of each series. Raises PrometheusError."""
-        return self._prometheus.vector(query, at=self.at)
+        return self.prometheus.vector(query, at=self.at)
 
     def number(self, query: str) -> float | None:
         """The one value of an answer; None where there is none. Raises PrometheusError, MeasurementError."""
@@ -47,11 +47,11 @@ class Ask:
 
     def samples(self, selector: str, *, seconds: int) -> list[Series]:
         """The stored samples of the last so many seconds. Raises PrometheusError."""
-        return self._prometheus.matrix(f"{selector}[{seconds}s]", at=self.at)
+        return self.prometheus.matrix(f"{selector}[{seconds}s]", at=self.at)
 
     def later(self, at: int) -> Ask:
         """The same, for another moment."""
-        return Ask(self._prometheus, at=at, tell=self._tell)
+        return Ask(self.prometheus, at=at, tell=self._tell)
 
 
 def split(matchers: str) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from remediator.act import ledger as changes
 from remediator.act.census import Census
 from remediator.act.examine import Examination, Go, Vetoed
-from remediator.act.rehearsal import rehearsed
+from remediator.act.rehearsal import rehearse, rehearsed
 from remediator.act.transaction import intend
 from remediator.cluster.removal import Answer, Removal, Taken
+from remediator.detect.nominate import nominated
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
 from remediator.detect.scope import Scope
@@ -97,14 +98,7 @@ def _asked(ask: Ask, policy: Policy, policies: PolicyFile, scope: Scope, queries
             return _Case(policy, Evaluated(policy.name, Evaluation.STALE, words, query=queries.nominate))
         words = "the selector matches no series; remediator check --prometheus-url names what empties it"
         return _Case(policy, Evaluated(policy.name, Evaluation.NO_DATA, words, query=queries.nominate))
-    rows = ask.rows(queries.nominate)
-    if queries.pod_limits and ask.number(queries.pod_limits):
-        rows += ask.rows(queries.nominate_pods)
-    named = {(labels.get("namespace", ""), labels.get("pod", "")) for labels, _ in rows}
-    if any(not namespace or not pod for namespace, pod in named):
-        message = f"a series without namespace or pod was named by: {queries.nominate}"
-        raise MeasurementError(message)
-    candidates = tuple(Candidate(policy.name, namespace, pod) for namespace, pod in sorted(named))
+    candidates = nominated(ask.prometheus, policy, queries, at=ask.at)
     measured = values.measure(ask, policy, policies.safety, scope)
     evaluated = Evaluated(
         policy.name, Evaluation.OK, pods=len(measured.values), nominated=len(candidates), query=queries.nominate
@@ -240,20 +234,12 @@ class _Draft:
 
     def _asked(self, go: Go, line: Line) -> Line:
         """What the API server says to a dry run, which changes nothing; the guards' word where it is not asked."""
-        removal, action = self._means.removal, go.policy.action
-        if removal is None or action is Action.NOTIFY:
+        removal = self._means.removal
+        if removal is None or go.policy.action is Action.NOTIFY:
             return replace(line, verdict=Verdict.WOULD_ACT)
         pod, taken = go.pod, Taken(Answer.UNKNOWN)
         for _ in range(_TRIES):
-            taken = removal.take(
-                action,
-                namespace=pod.namespace,
-                name=pod.name,
-                uid=pod.uid,
-                resource_version=pod.resource_version,
-                grace_period=go.policy.grace_period,
-                dry_run=True,
-            )
+            taken = rehearse(pod, go.policy, removal)
             if taken.answer not in _AGAIN:
                 break
             found = self._means.live.pods.again(pod)
