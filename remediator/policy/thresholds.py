@@ -30,18 +30,15 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareOfLimit:
-    """Over when a container, or a pod with a limit, uses more than ``percent`` of the limit in force.
-
-    ``percent`` is above 0 and at most 100.
-    """
+class _Percentage:
+    """A share in percent, above 0; ``text`` is what was written."""
 
     percent: Fraction
     text: str
 
     @property
     def ratio(self) -> Fraction:
-        """The share as a number from 0 to 1."""
+        """The share as a number, 1 for the whole."""
         return self.percent / FULL
 
     def __str__(self) -> str:
@@ -49,19 +46,13 @@ class ShareOfLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareOfRequest:
-    """Over when a container uses more than ``percent`` of the request in force; above 0, and above 100 as well."""
+class ShareOfLimit(_Percentage):
+    """Over when a container, or a pod with a limit, uses more of the limit in force; at most 100."""
 
-    percent: Fraction
-    text: str
 
-    @property
-    def ratio(self) -> Fraction:
-        """The share as a number, 1 for the whole request."""
-        return self.percent / FULL
-
-    def __str__(self) -> str:
-        return self.text
+@dataclass(frozen=True, slots=True)
+class ShareOfRequest(_Percentage):
+    """Over when a container uses more of the request in force; above 100 as well."""
 
 
 Share = ShareOfLimit | ShareOfRequest
