@@ -14,9 +14,10 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from tests.rig.servers import METRICS, Handler
+
 LIMIT = 512 << 20
 """Bytes; every container's limit."""
 LEAST, MOST = 20 << 20, 200 << 20
@@ -103,22 +104,15 @@ class Exporter(ThreadingHTTPServer):
         return series.page()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Exporter
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  http.server's name
         page = b"ok\n" if self.path == "/healthz" else self.server.page(self.path)
         if page is None:
             self.send_error(404)
             return
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the base class's)
-        """Keeps the log for what goes wrong."""
+        self.answer(page, METRICS)
 
 
 if __name__ == "__main__":

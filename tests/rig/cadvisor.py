@@ -12,7 +12,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+from tests.rig.servers import METRICS, Handler
 
 
 class Cadvisor(ThreadingHTTPServer):
@@ -46,10 +48,10 @@ def timestamped(page: bytes, *, milliseconds: int) -> bytes:
     return b"\n".join(line if not line or line.startswith(b"#") else line + stamp for line in lines) + b"\n"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Cadvisor
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  http.server's name
         try:
             page = self.server.page(self.path) if self.path.startswith("/metrics/") else b"ok\n"
         except urllib.error.HTTPError as error:
@@ -58,14 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError as error:
             self.send_error(502, explain=str(error))
             return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the base class's)
-        """Keeps the log for what goes wrong."""
+        self.answer(page, METRICS)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+
+from tests.rig.servers import HOST, Handler, LocalServer
 
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
 
@@ -96,7 +98,7 @@ class Proxy:
         self._closing = threading.Event()
         proxy = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Passing(Handler):
             protocol_version = "HTTP/1.1"
 
             def handle_one_request(self) -> None:
@@ -110,31 +112,18 @@ class Proxy:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  http.server's names
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Says nothing: tests look at what the daemon says."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """A client that was killed is what tests do."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._server = LocalServer(Passing)
+        self.url = f"http://{HOST}:{self._server.port}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.__exit__(kind, error, trace)
 
     def once(self, matches: Callable[[Request], bool], fault: Fault) -> threading.Event:
         """Break the next request that matches, and only that; the event is set when it has come."""

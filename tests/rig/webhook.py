@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.rig.certificates import Authority
 from tests.rig.cluster import Cluster
+from tests.rig.servers import HOST, Handler, LocalServer
 
 Json = dict[str, Any]
 _KIND = "admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -46,44 +45,28 @@ class Webhook:
         context.load_cert_chain(credential.certificate, credential.key)
         webhook = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Asked(Handler):
+            def do_POST(self) -> None:  # noqa: N802  http.server's name
                 review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                content = json.dumps(webhook._reviewed(review)).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(json.dumps(webhook._reviewed(review)).encode(), "application/json")
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Says nothing."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
+        class Server(LocalServer):
             def get_request(self) -> tuple[ssl.SSLSocket, object]:
                 connection, address = super().get_request()
                 # The handshake is left to the connection's own thread.
                 return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
-            def handle_error(self, request: object, client_address: object) -> None:
-                """A client that goes away is no news."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"https://127.0.0.1:{self._server.server_address[1]}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._server = Server(Asked)
+        self.url = f"https://{HOST}:{self._server.port}/"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.__exit__(kind, error, trace)
 
     def _reviewed(self, review: Json) -> Json:
         request = review["request"]
