@@ -1,11 +1,10 @@
 """`python -m tests.bench`: what `make bench` runs."""
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 
 import requests
 from rich.console import Console
@@ -16,6 +15,7 @@ from tests.bench.report import as_json, print_report, this_machine
 from tests.bench.stage import Say
 from tests.rig import tools
 from tests.rig.api import ApiError
+from tests.rig.console import end_by_signals, say
 from tests.rig.errors import RigError
 
 PARTS: dict[str, ModuleType] = {
@@ -33,12 +33,11 @@ def main() -> int:
     parts = [part.strip() for part in chosen.only.split(",") if part.strip()] or list(PARTS)
     if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    end_by_signals()
     try:
         return _run([part for part in PARTS if part in parts], json=chosen.output == "json")
     except KeyboardInterrupt:
-        _say("stopped, nothing is left")
+        say("stopped, nothing is left")
         return 130
 
 
@@ -48,20 +47,20 @@ def _run(parts: Sequence[str], *, json: bool) -> int:
     try:
         tools.ensure()
     except RigError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     figures: list[Figure] = []
     failed: dict[str, str] = {}
     for number, part in enumerate(parts, 1):
-        say = _progress(f"[{number}/{len(parts)}] {part}")
-        say(f"about {PARTS[part].EXPECT}")
+        tell = _progress(f"[{number}/{len(parts)}] {part}")
+        tell(f"about {PARTS[part].EXPECT}")
         try:
             # One by one: what was measured before something failed is kept.
-            figures.extend(_measured(part, say))
+            figures.extend(_measured(part, tell))
         # What the rig gives up waiting for is an AssertionError. The other parts are measured all the same.
         except (AssertionError, RigError, ApiError, OSError, requests.RequestException) as error:
             failed[part] = str(error) or type(error).__name__
-            say(f"could not be measured: {error}")
+            tell(f"could not be measured: {error}")
     seconds = time.monotonic() - begun
     if json:
         sys.stdout.buffer.write(as_json(figures, machine=machine, failed=failed, seconds=seconds))
@@ -77,16 +76,7 @@ def _measured(part: str, say: Say) -> Iterator[Figure]:
 
 def _progress(title: str) -> Say:
     begun = time.monotonic()
-    return lambda line: _say(f"{title} {time.monotonic() - begun:4.0f} s  {line}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
+    return lambda line: say(f"{title} {time.monotonic() - begun:4.0f} s  {line}")
 
 
 if __name__ == "__main__":

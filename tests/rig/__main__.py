@@ -1,12 +1,11 @@
 """`python -m tests.rig`: a cluster for a person, until Ctrl-C."""
 
 import argparse
-import signal
 import sys
 import time
-from types import FrameType
 
 from tests.rig.cluster import Cluster
+from tests.rig.console import end_by_signals, say
 from tests.rig.errors import RigError
 from tests.rig.processes import Component
 
@@ -19,20 +18,18 @@ def main() -> int:
         "--scrape-interval", type=float, default=1.0, metavar="SECONDS", help="of Prometheus (default %(default)s)"
     )
     chosen = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # SIGINT as well: a shell starts background jobs with it ignored.
-        signal.signal(number, _interrupt)
+    end_by_signals()
     try:
-        with Cluster.start(nodes=chosen.nodes, scrape_interval=chosen.scrape_interval, progress=_say) as cluster:
+        with Cluster.start(nodes=chosen.nodes, scrape_interval=chosen.scrape_interval, progress=say) as cluster:
             print(_welcome(cluster), flush=True)  # noqa: T201 (it is what was asked for)
             ended = _first_to_end(cluster)
-            _say(f"error: {ended.name} ended by itself{ended.tail()}")
+            say(f"error: {ended.name} ended by itself{ended.tail()}")
             return 1
     except KeyboardInterrupt:
-        _say("stopped, nothing is left")
+        say("stopped, nothing is left")
         return 0
     except RigError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
 
 
@@ -62,15 +59,6 @@ rig.remediator.dev/leak: 1Mi (each second); tests/rig/workloads.py lists them al
 
 Ctrl-C stops it and deletes {described.folder}.
 """
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
