@@ -56,13 +56,7 @@ def excluded_namespace(pod: LivePod, policies: PolicyFile) -> Veto | None:
 
 def not_matched(pod: LivePod, owner: WorkloadRef | None, policy: Policy, policies: PolicyFile) -> Veto | None:
     """A pod belongs to the first policy that matches it; the query could not see workload and labels."""
-    found = policies.owner(
-        namespace=pod.namespace,
-        pod=pod.name,
-        workload_kind=owner.kind if owner else None,
-        workload_name=owner.name if owner else None,
-        labels=pod.labels,
-    )
+    found = policies.owner_of(pod, owner)
     if found is None:
         return Veto(Reason.NOT_MATCHED, f"no policy matches {owner or 'a pod without a workload'} and its labels")
     if not found.enabled:

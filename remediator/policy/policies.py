@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from remediator.model.pods import LivePod
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action, Signal
+from remediator.model.workloads import WorkloadRef
 from remediator.policy.cron import Cron
 from remediator.policy.durations import format_duration
 from remediator.policy.patterns import Pattern, any_matches, compiled
@@ -214,6 +216,16 @@ class PolicyFile:
             ):
                 return policy
         return None
+
+    def owner_of(self, pod: LivePod, workload: WorkloadRef | None) -> Policy | None:
+        """The same for a pod as it was read, and its workload."""
+        return self.owner(
+            namespace=pod.namespace,
+            pod=pod.name,
+            workload_kind=workload.kind if workload else None,
+            workload_name=workload.name if workload else None,
+            labels=pod.labels,
+        )
 
     def named(self, name: str) -> Policy | None:
         """Give the policy of this name."""

@@ -50,13 +50,7 @@ class Live:
             except (KubernetesRefused, KubernetesOdd) as exc:
                 self.pods.refused[pod.namespace] = exc
                 continue
-            policy = policies.owner(
-                namespace=pod.namespace,
-                pod=pod.name,
-                workload_kind=owner.kind if owner else None,
-                workload_name=owner.name if owner else None,
-                labels=pod.labels,
-            )
+            policy = policies.owner_of(pod, owner)
             if policy is not None:
                 yield pod, owner, policy
 
