@@ -5,13 +5,15 @@ A write whose answer was lost is read back and, where it did not land, applied a
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import math
+from collections.abc import Container
 from dataclasses import replace
 
 from remediator.model.remediations import Act, Breaker, Ledger, Remediation
-from remediator.model.vocabulary import GIVES_BACK, OPENS_BREAKER
+from remediator.model.vocabulary import GIVES_BACK, OPENS_BREAKER, Outcome
 
 KEPT_SETTLED = 200
+"""Half of them may be of those for which nothing was taken: reports alone would soon push out everything else."""
 KEPT_ACTS = 24 * 3600
 """Seconds: no cooldown and no window of a budget is longer."""
 
@@ -62,13 +64,16 @@ def settled(ledger: Ledger, record: Remediation) -> Ledger:
     in_flight = {key: one for key, one in ledger.in_flight.items() if key != record.id}
     # The pods of a large workload are what a journal would be full of; who needs them is in flight, or its breaker.
     over = replace(record, baseline=replace(record.baseline, pods=frozenset()))
-    return replace(
+    after = replace(
         ledger,
         in_flight=in_flight,
-        settled=_without_oldest((*ledger.settled, over), len(ledger.settled) + 1 - KEPT_SETTLED, in_flight),
+        settled=(*ledger.settled, over),
         acts=_recent(acts, record.settled_at, in_flight),
         breakers=breakers,
     )
+    idle = sum(1 for one in after.settled if one.outcome in GIVES_BACK)
+    after = _without_oldest(after, idle - KEPT_SETTLED // 2, only=GIVES_BACK)
+    return _without_oldest(after, len(after.settled) - KEPT_SETTLED)
 
 
 def closed(ledger: Ledger, workload_uid: str) -> Ledger:
@@ -80,8 +85,7 @@ def closed(ledger: Ledger, workload_uid: str) -> Ledger:
 
 def shorter(ledger: Ledger) -> Ledger:
     """The ledger without the oldest tenth of its settled records, at least one; the same where none can be spared."""
-    count = max(len(ledger.settled) // 10, 1)
-    return replace(ledger, settled=_without_oldest(ledger.settled, count, ledger.in_flight))
+    return _without_oldest(ledger, max(len(ledger.settled) // 10, 1))
 
 
 def without(ledger: Ledger, record_id: str) -> Ledger:
@@ -101,28 +105,42 @@ def claimed(ledger: Ledger, record: Remediation) -> frozenset[str]:
     )
 
 
-def _without_oldest(
-    settled: tuple[Remediation, ...], count: int, in_flight: Mapping[str, Remediation]
-) -> tuple[Remediation, ...]:
-    """Without so many of the oldest; what a record in flight needs, to see whose new pod is whose, is not spared."""
-    left = count
-    kept = []
-    for one in settled:
-        if left > 0 and not _is_needed(one, in_flight):
+def _without_oldest(ledger: Ledger, count: int, *, only: Container[Outcome | None] | None = None) -> Ledger:
+    """The ledger without so many of the oldest settled records (of ``only`` these outcomes), but for what is needed.
+
+    A record that waits for a new pod, in flight or in a breaker, has to see which new pods have settled others.
+    """
+    waiting = (*ledger.in_flight.values(), *(breaker.record for breaker in ledger.breakers.values()))
+    since: dict[str, float] = {}
+    for one in waiting:
+        since[one.workload.uid] = min(since.get(one.workload.uid, one.intended_at), one.intended_at)
+    left, kept = count, []
+    for one in ledger.settled:
+        # A new pod that settled a record before all of those were begun was there before.
+        is_needed = one.replacement_uid and (one.settled_at or 0.0) >= since.get(one.workload.uid, math.inf)
+        if left > 0 and not is_needed and (only is None or one.outcome in only):
             left -= 1
         else:
             kept.append(one)
-    return tuple(kept)
-
-
-def _is_needed(one: Remediation, in_flight: Mapping[str, Remediation]) -> bool:
-    # A new pod that settled a record before another one was begun is one that was there before.
-    return bool(one.replacement_uid) and any(
-        other.workload.uid == one.workload.uid and other.intended_at <= (one.settled_at or 0.0)
-        for other in in_flight.values()
-    )
+    return ledger if left == count else replace(ledger, settled=tuple(kept))
 
 
 def _recent(acts: tuple[Act, ...], now: float, in_flight: Container[str]) -> tuple[Act, ...]:
-    """The acts that still count; the cooldown of one in flight has not even begun, however old it is."""
-    return tuple(act for act in acts if act.remediation_id in in_flight or (act.settled_at or act.at) > now - KEPT_ACTS)
+    """The acts that still count; the cooldown of one in flight has not even begun, however old it is.
+
+    Of those that spend nothing the newest of a workload is enough for its cooldown: a chronic pod has one every few
+    minutes, for as long as nobody does anything about it.
+    """
+    over = [act for act in acts if act.remediation_id not in in_flight]
+    newest: dict[str, float] = {}
+    for act in over:
+        newest[act.workload_uid] = max(newest.get(act.workload_uid, -math.inf), act.settled_at or act.at)
+    return tuple(
+        act
+        for act in acts
+        if act.remediation_id in in_flight
+        or (
+            (act.settled_at or act.at) > now - KEPT_ACTS
+            and (act.spends or (act.settled_at or act.at) == newest[act.workload_uid])
+        )
+    )

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -477,3 +478,29 @@ def test_a_journal_with_no_number_in_it_is_unreadable(number: str) -> None:
     act = f'"acts":[{{"workload_uid":"u","remediation_id":"r","at":{number}}}]'
     with pytest.raises(JournalUnreadable):
         decode(encode(Ledger()).replace('"acts":[]', act))
+
+
+# Journals of before
+
+
+def test_a_journal_of_before_there_were_groups_is_read() -> None:
+    """Written by the first version: two records in flight, one settled, a breaker; none of their workloads has a group.
+
+    Whoever reads it takes them for Kubernetes' own, as that version did, and writes them down again as they were.
+    """
+    ledger = decode(Path(__file__).with_name("journal-before-groups.json").read_text())
+    assert sorted(ledger.in_flight) == ["0123456789ab", "a" * 12]
+    assert [one.id for one in ledger.settled] == ["b" * 12]
+    assert set(ledger.breakers) == {"dep-2"}
+    every = [*ledger.in_flight.values(), *ledger.settled, ledger.breakers["dep-2"].record]
+    assert {one.workload.api_version for one in every} == {""}
+    assert all(one.workload.is_a("Deployment") for one in every)
+    assert ledger.in_flight["0123456789ab"] == record()
+    assert decode(encode(ledger)) == ledger
+
+
+def test_the_group_of_a_workload_is_written() -> None:
+    """Although it does not count when two are compared."""
+    one = record(workload=WorkloadRef("CloneSet", "shop", "web", "uid", "apps.kruise.io/v1alpha1"))
+    read = decode(encode(changes.intended(Ledger(), one))).in_flight[one.id]
+    assert read.workload.api_version == "apps.kruise.io/v1alpha1"
