@@ -45,6 +45,7 @@ class Remediations:
         self._failed = failed
         self._lock = threading.Lock()
         self._running: dict[str, threading.Thread | None] = {}
+        self._unseen: dict[str, str] = {}
 
     def begin(self, go: Go) -> Begun | Vetoed:
         """Write the intent, if the guards still allow it on the newest ledger, and carry it out.
@@ -133,15 +134,24 @@ class Remediations:
         """
         if not self._means.journal.ledger.breakers:
             return
-        for uid, breaker in self._means.journal.refresh().breakers.items():
+        breakers = self._means.journal.refresh().breakers
+        self._unseen = {uid: words for uid, words in self._unseen.items() if uid in breakers}
+        for uid, breaker in breakers.items():
             try:
                 words = self._recovered(breaker)
             except KubernetesError as exc:
-                self._means.voice.step(breaker.record, "waiting", words=f"can't look after its breaker: {exc}")
+                self._not_seen(breaker, f"can't look after its breaker: {exc}")
                 continue
+            self._unseen.pop(uid, None)
             if words:
                 self._means.voice.step(breaker.record, "breaker-closed", words=words)
                 self._means.journal.update(lambda ledger, uid=uid: changes.closed(ledger, uid))  # type: ignore[misc]
+
+    def _not_seen(self, breaker: Breaker, words: str) -> None:
+        """Said once: a breaker may be open for days."""
+        if self._unseen.get(breaker.workload.uid) != words:
+            self._unseen[breaker.workload.uid] = words
+            self._means.voice.step(breaker.record, "waiting", words=words)
 
     def join(self, timeout: float) -> None:
         """Wait until the transactions have seen that we are stopping; at most that many seconds in all."""
