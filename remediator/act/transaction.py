@@ -140,7 +140,7 @@ class Transaction:
                 return self._somebody_took_it()
             if self._sent and (words := self._intercepted()):
                 return self._taken(words)
-            go = self._look_again()
+            go = self._look_in_peace()
             if go is None:
                 return None
             taken = self._send(go)
@@ -157,9 +157,18 @@ class Transaction:
             self._rest(taken)
         return self._call_off(f"{TRIES} requests were not carried out, the last one with the answer: {words}")
 
+    def _look_in_peace(self) -> Go | None:
+        """The second look, fresh when it is acted on: what the server wants to be left in peace for comes before."""
+        while True:
+            self._pause(self._means.removal.pause)
+            go = self._look_again()
+            # Another transaction may have been told so while we looked.
+            if go is None or self._means.removal.pause <= 0:
+                return go
+
     def _send(self, go: Go) -> Taken:
         # The look may have taken long: a term that has ended meanwhile sends nothing more.
-        self._pause(self._means.removal.pause)
+        self._pause(0.0)
         taken = self._means.removal.take(
             self._record.action,
             namespace=go.pod.namespace,

@@ -89,6 +89,41 @@ def test_refusals_that_change_nothing_are_over_at_once() -> None:
     assert world.now == make.NOW
 
 
+def test_what_was_seen_before_an_overload_is_not_acted_on_after_it() -> None:
+    """Another transaction is told to wait while this one looks: it waits, looks again, and only then sends."""
+    looks: list[float] = []
+    world = World(go, answers=[Taken(Answer.BUDGET, "no")])
+
+    def guarded() -> Go:
+        looks.append(world.now)
+        if len(looks) == 1:
+            world.not_before = world.now + 20
+        return go()
+
+    world.guarded = guarded
+    supervisor = remediations(world, Cluster())
+    begin(supervisor)
+    supervisor.join(5)
+    assert looks == [make.NOW, make.NOW + 20]
+    assert world.evicted == [make.NOW + 20]
+
+
+def test_an_overload_before_the_look_is_waited_for_first() -> None:
+    """One look is enough then."""
+    looks: list[float] = []
+    world = World(go, answers=[Taken(Answer.BUDGET, "no")], not_before=make.NOW + 7)
+
+    def guarded() -> Go:
+        looks.append(world.now)
+        return go()
+
+    world.guarded = guarded
+    supervisor = remediations(world, Cluster())
+    begin(supervisor)
+    supervisor.join(5)
+    assert looks == world.evicted == [make.NOW + 7]
+
+
 def unreadable() -> tuple[str, ...]:
     """Budgets that may not be listed any more."""
     raise refused(403)

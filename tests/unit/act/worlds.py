@@ -41,6 +41,8 @@ class World:
     error: KubernetesError | None = None
     """What every look at a pod ends with, where there is one."""
     requests: list[tuple[tuple[object, ...], dict[str, object]]] = field(default_factory=list)
+    not_before: float = 0.0
+    """Until when the server wants to be left in peace."""
 
     def read(self, *_: str) -> LivePod | None:
         """As ``Pods.read``."""
@@ -60,10 +62,28 @@ class World:
         self.evicted.append(self.now)
         return self.answers.pop(0)
 
+    @property
+    def left_in_peace(self) -> float:
+        """For how many seconds yet."""
+        return max(self.not_before - self.now, 0.0)
+
     def pause(self, seconds: float) -> bool:
         """Time goes by; nobody is stopping."""
         self.now += max(seconds, 0.0)
         return False
+
+
+class Requests:
+    """``Removal`` in that world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.take = world.take
+
+    @property
+    def pause(self) -> float:
+        """As the real one's."""
+        return self._world.left_in_peace
 
 
 def go() -> Go:
@@ -83,7 +103,7 @@ def remediations(world: World, cluster: Cluster) -> Remediations:
         "api": None,
         "pods": SimpleNamespace(read=world.read),
         "owners": SimpleNamespace(read=lambda *_: None),
-        "removal": SimpleNamespace(take=world.take, pause=0.0),
+        "removal": Requests(world),
         "journal": journal(cluster, Leader(cluster, "me")),
         "examination": SimpleNamespace(
             confirmed=lambda *_, policy, **__: under(policy, world.guarded()), budgets_of=lambda _: world.budgets()
