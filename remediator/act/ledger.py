@@ -134,13 +134,10 @@ def _recent(acts: tuple[Act, ...], now: float, in_flight: Container[str]) -> tup
     over = [act for act in acts if act.remediation_id not in in_flight]
     newest: dict[str, float] = {}
     for act in over:
-        newest[act.workload_uid] = max(newest.get(act.workload_uid, -math.inf), act.settled_at or act.at)
+        newest[act.workload_uid] = max(newest.get(act.workload_uid, -math.inf), act.counts_from)
     return tuple(
         act
         for act in acts
         if act.remediation_id in in_flight
-        or (
-            (act.settled_at or act.at) > now - KEPT_ACTS
-            and (act.spends or (act.settled_at or act.at) == newest[act.workload_uid])
-        )
+        or (act.counts_from > now - KEPT_ACTS and (act.spends or act.counts_from == newest[act.workload_uid]))
     )

@@ -97,7 +97,7 @@ def breaker_open(owner: WorkloadRef | None, ledger: Ledger) -> Veto | None:
 
 def cooldown(owner: WorkloadRef | None, policy: Policy, ledger: Ledger, now: float) -> Veto | None:
     """The pause between two pods of a workload; it begins anew when the earlier one is settled."""
-    times = [act.settled_at or act.at for act in ledger.acts if owner and act.workload_uid == owner.uid]
+    times = [act.counts_from for act in ledger.acts if owner and act.workload_uid == owner.uid]
     if not times:
         return None
     left = max(times) + policy.cooldown - now

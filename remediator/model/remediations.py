@@ -81,6 +81,11 @@ class Act:
     settled_at: float | None = None
     spends: bool = True
 
+    @property
+    def counts_from(self) -> float:
+        """When its cooldown began, or begins anew: once it is settled."""
+        return self.settled_at or self.at
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
