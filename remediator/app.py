@@ -17,8 +17,9 @@ from types import FrameType
 from remediator.act.census import Census
 from remediator.act.examine import Examination
 from remediator.act.journal import KEY, Journal
+from remediator.act.means import Means
 from remediator.act.remediations import Remediations
-from remediator.act.transaction import LATE, Means
+from remediator.act.transaction import LATE
 from remediator.cluster.api import ApiServer, Connection, connect
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.election import Elector

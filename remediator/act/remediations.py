@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 from remediator.act import ledger as changes
 from remediator.act.examine import Go, Vetoed
+from remediator.act.intent import intend
+from remediator.act.means import Means
 from remediator.act.places import why_unfit
 from remediator.act.rehearsal import rehearsed
 from remediator.act.replacement import Ended, Scene, assess
-from remediator.act.transaction import Means, Stopping, Transaction, intend
+from remediator.act.transaction import Stopping, Transaction
 from remediator.decide import concerning, policy_and_journal
 from remediator.errors import JournalError, JournalFull, KubernetesError, NotLeader
 from remediator.model.measures import Veto

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from remediator.act import ledger as changes
-from remediator.act.examine import Examination, Go, Vetoed
-from remediator.act.journal import Journal
-from remediator.act.replacement import Ended, revision_of
+from remediator.act.examine import Go, Vetoed
+from remediator.act.intent import baseline
+from remediator.act.means import Means
+from remediator.act.replacement import Ended
 from remediator.act.waiting import GIVE_UP, Wait, is_forbidden
-from remediator.cluster.api import READ_TIMEOUT, ApiServer
-from remediator.cluster.events import Events
-from remediator.cluster.nodes import Nodes
-from remediator.cluster.owners import Owners
-from remediator.cluster.pods import Pods
-from remediator.cluster.removal import Answer, Removal, Taken
+from remediator.cluster.api import READ_TIMEOUT
+from remediator.cluster.removal import Answer, Taken
 from remediator.cluster.watch import PodWatch
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
 from remediator.model.pods import LivePod
-from remediator.model.remediations import Baseline, Ledger, Remediation, Terms
+from remediator.model.remediations import Ledger, Remediation
 from remediator.model.vocabulary import EVICTION_IN_PROGRESS, Outcome, Reason
 from remediator.model.workloads import Workload
-from remediator.policy import Policy, PolicyFile
+from remediator.policy import Policy
 
 LATE = READ_TIMEOUT + 60.0
 """Seconds after which a request that was sent can't be carried out any more: its time-out, and the API server's own
@@ -52,55 +48,6 @@ class Claimed(Exception):
 
 class NoRight(Exception):
     """Every look was refused for so long that the right to look is gone for good."""
-
-
-class Voice(Protocol):
-    """Who tells of each step: the log and the metrics."""
-
-    def step(self, record: Remediation, event: str, **words: object) -> None:
-        """One step of a remediation."""
-        ...
-
-    def settled(self, record: Remediation) -> None:
-        """Its end."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a transaction works with. ``pause`` waits that many seconds and says whether we are stopping.
-
-    ``late`` is the number of seconds after which no request by us, or by a leader before us, can still arrive.
-    """
-
-    api: ApiServer
-    pods: Pods
-    owners: Owners
-    removal: Removal
-    events: Events
-    nodes: Nodes
-    journal: Journal
-    examination: Examination
-    voice: Voice
-    clock: Callable[[], float]
-    pause: Callable[[float], bool]
-    policies: Callable[[], PolicyFile]
-    sample_interval: int
-    late: float
-
-
-def intend(go: Go, *, epoch: int, now: float) -> Remediation:
-    """The record of what shall be done."""
-    return Remediation(
-        id=secrets.token_hex(6),
-        epoch=epoch,
-        workload=go.workload.ref,
-        breach=go.breach,
-        action=go.policy.action,
-        baseline=_baseline(go, now),
-        terms=Terms(go.policy.ready_timeout, go.policy.grace_period),
-        intended_at=now,
-    )
 
 
 class Transaction:
@@ -258,7 +205,7 @@ class Transaction:
         if words := _withdrawn(record, go.policy):
             self._call_off(words)
             return None
-        fresh = _baseline(go, self._means.clock())
+        fresh = baseline(go, self._means.clock())
         if fresh.pods != record.baseline.pods:
             self._record = replace(record, baseline=fresh)
             self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
@@ -408,15 +355,3 @@ def _withdrawn(record: Remediation, policy: Policy) -> str:
     if policy.action is not record.action:
         return f"policy {policy.name} says {policy.action} now, and no longer {record.action}"
     return ""
-
-
-def _baseline(go: Go, now: float) -> Baseline:
-    workload = go.workload
-    return Baseline(
-        pods=frozenset(pod.uid for pod in workload.pods),
-        wanted=workload.size,
-        available=len(workload.available(now)),
-        pods_version=workload.pods_version,
-        revision=revision_of(go.pod),
-        selector=str(workload.selector or ""),
-    )

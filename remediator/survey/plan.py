@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from remediator.act import ledger as changes
 from remediator.act.census import Census
 from remediator.act.examine import Examination, Go, Vetoed
+from remediator.act.intent import intend
 from remediator.act.rehearsal import rehearse, rehearsed
-from remediator.act.transaction import intend
 from remediator.cluster.removal import Answer, Removal, Taken
 from remediator.detect.nominate import nominated
 from remediator.detect.prometheus import Prometheus

@@ -11,8 +11,8 @@ import pytest
 
 from remediator.act.examine import Go, Vetoed
 from remediator.act.examine import World as Around
+from remediator.act.means import Means
 from remediator.act.remediations import Begun, Remediations
-from remediator.act.transaction import Means
 from remediator.cluster.removal import Taken
 from remediator.errors import KubernetesError
 from remediator.model.nodes import Node
