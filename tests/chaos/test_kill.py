@@ -60,7 +60,7 @@ class AfterIntent:
     def __call__(self, request: Request) -> bool:
         """Whether it is a read after the intent was written."""
         self._intended = self._intended or is_intent(request)
-        return self._intended and request.method == "GET" and "/pods/" in request.path
+        return self._intended and request.is_("GET", "/pods")
 
 
 STEPS: dict[str, tuple[Callable[[], Matcher], bool]] = {
