@@ -1,4 +1,4 @@
-"""Reading a response body under a deadline and a cap, whoever the client library is.
+"""Reading a response body under a deadline and a cap, whoever the client library is, and quoting from it.
 
 A time-out of ``requests`` and ``urllib3`` is per socket read: a server that sends a byte now and then
 holds the caller for ever. Here the whole body has one deadline.
@@ -44,3 +44,15 @@ def read_body(body: Body, *, deadline: float, cap: int, monotonic: Callable[[], 
             raise BodyTooLate(message)
         parts.append(part)
     return b"".join(parts)
+
+
+def quoted(content: bytes, *, longest: int = 300, end: bool = False) -> str:
+    """What somebody else's program says, fit for a sentence of ours: one printable line, and not a long one.
+
+    It keeps the beginning, or the ``end`` where that tells more.
+    """
+    text = " ".join(content.decode("utf-8", "replace").split())
+    text = "".join(char for char in text if char.isprintable())
+    if len(text) <= longest:
+        return text
+    return f"… {text[-longest:]}" if end else f"{text[:longest]} …"

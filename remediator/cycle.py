@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from remediator.act.census import Census
 from remediator.act.examine import Examination, Go, Judged, Vetoed
+from remediator.act.gates import Gates
 from remediator.act.remediations import Remediations
+from remediator.decide import about_gates, concerning
 from remediator.decide.journal import budget_left
 from remediator.decide.mass import WORKLOADS
 from remediator.decide.queue import Queue, late_queue, waits
+from remediator.decide.windows import window_closed
 from remediator.detect.nominate import count, nominated
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
@@ -25,6 +28,7 @@ from remediator.errors import (
     NotLeader,
     RemediatorError,
 )
+from remediator.model.holds import Hold
 from remediator.model.measures import Breach, Candidate, Veto
 from remediator.model.pods import LivePod
 from remediator.model.queues import LateQueue
@@ -63,6 +67,7 @@ class Cycle:
         remediations: Remediations,
         ledger: Callable[[], Ledger],
         policies: Callable[[], PolicyFile],
+        gates: Gates,
         scope: Scope,
         state: State,
         metrics: Metrics,
@@ -75,6 +80,7 @@ class Cycle:
         self._remediations = remediations
         self._ledger = ledger
         self._policies = policies
+        self._gates = gates
         self._scope = scope
         self._state = state
         self._metrics = metrics
@@ -91,7 +97,7 @@ class Cycle:
             logger().warning("evaluation ended", policy=name, outcome=outcome, error=str(exc))
         except JournalError as exc:
             outcome = Evaluation.HELD
-            self._state.holds(Gate.JOURNAL, active=True)
+            self._gates.tell(Gate.JOURNAL, str(exc))
             logger().error("evaluation held by the journal", policy=name, outcome=outcome, error=str(exc))
         except RemediatorError as exc:
             logger().error("evaluation failed", policy=name, outcome=outcome, error=str(exc))
@@ -110,9 +116,10 @@ class Cycle:
             if not any(policy.enabled and isinstance(policy.pace, int) for policy in self._policies().policies):
                 # Nothing is evaluated before long, and whether Prometheus answers is to be seen all the same.
                 self._prometheus.vector("vector(1)", at=int(self._clock()))
-            self._state.holds(Gate.JOURNAL, active=False)
+            self._gates.tell(Gate.JOURNAL, "")
+            self._gates.ask_seldom(self._policies())
         except JournalError as exc:
-            self._state.holds(Gate.JOURNAL, active=True)
+            self._gates.tell(Gate.JOURNAL, str(exc))
             logger().error("held by the journal", error=str(exc))
         except RemediatorError as exc:
             logger().warning("the journal's records can't be looked after now", error=str(exc))
@@ -125,13 +132,15 @@ class Cycle:
             return Evaluation.SKIPPED
         started = time.monotonic()
         self._ledger()
-        self._state.holds(Gate.JOURNAL, active=False)
-        self._state.holds(Gate.PAUSED, active=policies.safety.paused)
+        self._gates.tell(Gate.JOURNAL, "")
         at = int(self._clock())
         measured = self._measure(policy, compile_queries(policy, policies.safety, self._scope), at)
         refused: set[str] = set()
         mass = self._census.before(measured.candidates, measured=measured.pods, safety=policies.safety)
         judged = [] if mass else self._judge(policy, measured.candidates, at, refused)
+        # Once everybody has answered, so that their clocks are known.
+        holds = self._gates.ask(policies)
+        standing = concerning(about_gates(policies, holds), policy.action)
         live = [one.pod for _, one in judged if one.pod]
         mass = mass or self._census.after(measured.candidates, live, measured=measured.pods, safety=policies.safety)
         breaches: list[tuple[Breach, LivePod]] = []
@@ -141,12 +150,12 @@ class Cycle:
             self._leave_all(policy, measured, mass)
         else:
             breaches = self._breaches(policy, judged)
-            begun = self._decide(policy, policies, breaches, queues, refused)
+            begun = self._decide(policy, policies, breaches, queues, refused, holds)
         outcome = measured.outcome
         # What was not looked at is neither late nor in time again.
-        seen = outcome is Evaluation.OK and not mass and not refused
+        seen = outcome is Evaluation.OK and not (mass or refused or standing or window_closed(policy, self._clock()))
         late = self._late(policy, policies, queues.values()) if seen else ()
-        if outcome is Evaluation.OK and (refused or mass or policies.safety.paused):
+        if outcome is Evaluation.OK and (refused or mass or standing):
             outcome = Evaluation.ERROR if refused else Evaluation.HELD
         over = len(measured.candidates) if mass else len(breaches)
         self._state.evaluated(name, PolicyState(self._clock(), over, measured.coverage, late))
@@ -237,6 +246,7 @@ class Cycle:
         breaches: Sequence[tuple[Breach, LivePod]],
         queues: dict[str, Queue],
         refused: set[str],
+        holds: Sequence[Hold],
     ) -> int:
         """Begin what no guard objects to; how many that were.
 
@@ -247,7 +257,9 @@ class Cycle:
         for breach, pod in breaches:
             ledger = self._ledger()
             try:
-                answer = self._examination.guarded(breach, pod=pod, policy=policy, policies=policies, ledger=ledger)
+                answer = self._examination.guarded(
+                    breach, pod=pod, policy=policy, policies=policies, ledger=ledger, holds=holds
+                )
             except (KubernetesRefused, KubernetesOdd) as exc:
                 _leave_namespace(policy, breach.namespace, exc, refused)
                 continue

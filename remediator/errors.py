@@ -18,6 +18,7 @@
     │   ├── JournalMissing           it was there before and is gone
     │   ├── JournalUnreadable        its content is not ours
     │   └── JournalFull              it has reached its size bound
+    ├── HookFailed               what a policy has called in a pod did not go well
     └── NotLeader                another process leads, or the lease is too short for this write
 """
 
@@ -136,6 +137,10 @@ class JournalUnreadable(JournalError):
 
 class JournalFull(JournalError):
     """The journal has reached its size bound."""
+
+
+class HookFailed(RemediatorError):
+    """A hook was not called, was not over in time, or says itself that it failed."""
 
 
 class NotLeader(RemediatorError):

@@ -9,20 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from remediator.cluster.disruption import DisruptionBudgets
+from remediator.cluster.neighbours import Neighbourhood
 from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.decide import about_pod, about_workload, concerning, policy_and_journal
 from remediator.decide.annotations import own_policy
-from remediator.detect.judge import judge, weighs_the_pod
+from remediator.decide.journal import pauses
+from remediator.decide.surge import surge_impossible, surge_would_be_noticed
+from remediator.detect.judge import judge, measures_the_pod
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import own_samples_query, samples_query
 from remediator.detect.scope import Scope
+from remediator.errors import KubernetesRefused
+from remediator.model.holds import Hold
 from remediator.model.measures import Breach, Series, Veto
 from remediator.model.nodes import Node
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Reason
+from remediator.model.vocabulary import Action, Reason
 from remediator.model.workloads import DisruptionBudget, Workload, WorkloadRef
 from remediator.policy import Policy, PolicyFile
 
@@ -59,12 +64,16 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """No guard objects: the pod as read, the world that they were asked about, and the policy that holds for it."""
+    """No guard objects: the pod as read, the world that they were asked about, and the policy that holds for it.
+
+    ``instead`` says why the policy's ``fallback`` is done and not the surge that it asks for, None where neither is so.
+    """
 
     breach: Breach
     pod: LivePod
     world: World
     policy: Policy
+    instead: Veto | None = None
 
     @property
     def workload(self) -> Workload:
@@ -94,6 +103,7 @@ class Examination:
         owners: Owners,
         nodes: Nodes,
         budgets: DisruptionBudgets,
+        neighbourhood: Neighbourhood,
         scope: Scope,
         clock: Callable[[], float],
     ) -> None:
@@ -102,6 +112,7 @@ class Examination:
         self._owners = owners
         self._nodes = nodes
         self._budgets = budgets
+        self._neighbourhood = neighbourhood
         self._scope = scope
         self._clock = clock
 
@@ -131,16 +142,19 @@ class Examination:
         policy: Policy,
         policies: PolicyFile,
         ledger: Ledger,
+        holds: Sequence[Hold],
         every_stage: bool = False,
     ) -> Go | Vetoed:
         """Ask all guards, stage by stage; with ``every_stage`` also those after one that objects.
+
+        ``holds`` are the gates that were found to hold.
 
         Raises KubernetesError.
         """
         owner = self._owners.workload_of(pod)
         for again in (True, False):
             vetoes = self._first_stages(
-                breach, pod, owner, policy=policy, policies=policies, ledger=ledger, both=every_stage
+                breach, pod, owner, policy=policy, policies=policies, ledger=ledger, holds=holds, both=every_stage
             )
             if owner is None or (vetoes and not (every_stage and _may_be_asked_about(vetoes))):
                 return Vetoed(vetoes, owner)
@@ -160,11 +174,20 @@ class Examination:
         return Vetoed((*vetoes, Veto(Reason.NO_CONTROLLER, f"{owner} is gone")), owner)
 
     def confirmed(
-        self, breach: Breach, *, policy: Policy, policies: PolicyFile, ledger: Ledger, first: Go | None
+        self,
+        breach: Breach,
+        *,
+        policy: Policy,
+        policies: PolicyFile,
+        ledger: Ledger,
+        holds: Callable[[], Sequence[Hold]],
+        first: Go | None,
     ) -> Go | Vetoed:
         """The second look at the pod of a breach: judge and guards once more, on fresh samples and a new reading.
 
-        Of what the first look saw, only what is as good as new is believed. Raises as ``judged``.
+        Of what the first look saw, only what is as good as new is believed. ``holds`` is asked once the samples have
+        come, so that it is as late as can be, and knows the clock of who gave them. Samples that were young when they
+        were asked for, and are not any more when everybody has answered, are no evidence. Raises as ``judged``.
         """
         world = None
         # A clock that was set back says nothing of how old it is.
@@ -179,13 +202,29 @@ class Examination:
             return Vetoed((verdict,))
         if pod is None or pod.uid != breach.uid:
             return Vetoed((Veto(Reason.REPLACED_SINCE_SAMPLE, "another pod has its name now"),))
+        standing = holds()
         if world is None:
-            return self.guarded(verdict, pod=pod, policy=policy, policies=policies, ledger=ledger)
+            return self._still_young(
+                self.guarded(verdict, pod=pod, policy=policy, policies=policies, ledger=ledger, holds=standing)
+            )
         owner = world.workload.ref
-        vetoes = self._first_stages(verdict, pod, owner, policy=policy, policies=policies, ledger=ledger)
+        vetoes = self._first_stages(
+            verdict, pod, owner, policy=policy, policies=policies, ledger=ledger, holds=standing
+        )
         if vetoes:
             return Vetoed(vetoes, owner)
-        return self._last_stages(verdict, pod, world, policy=policy, policies=policies, ledger=ledger)
+        return self._still_young(
+            self._last_stages(verdict, pod, world, policy=policy, policies=policies, ledger=ledger)
+        )
+
+    def _still_young(self, found: Go | Vetoed) -> Go | Vetoed:
+        if isinstance(found, Vetoed):
+            return found
+        age, allowed = self._clock() - found.breach.sample_time, found.policy.max_sample_age
+        if age <= allowed:
+            return found
+        words = f"the look took so long that its newest sample is {age:.0f} s old, {allowed} s are allowed"
+        return Vetoed((Veto(Reason.SAMPLE_GAP, words),), found.workload.ref)
 
     def budgets_of(self, pod: LivePod) -> tuple[str, ...]:
         """The names of the disruption budgets that cover a pod, in order. Raises KubernetesError."""
@@ -200,10 +239,18 @@ class Examination:
         policy: Policy,
         policies: PolicyFile,
         ledger: Ledger,
+        holds: Sequence[Hold],
         both: bool = False,
     ) -> tuple[Veto, ...]:
         vetoes = policy_and_journal(
-            breach, pod=pod, owner=owner, policy=policy, policies=policies, ledger=ledger, now=self._clock()
+            breach,
+            pod=pod,
+            owner=owner,
+            policy=policy,
+            policies=policies,
+            ledger=ledger,
+            holds=holds,
+            now=self._clock(),
         )
         standing = concerning(vetoes, policy.action)
         if standing and not both:
@@ -225,7 +272,15 @@ class Examination:
                 if isinstance(verdict, Veto):
                     detail = f"{verdict.detail}, by the annotations of {ref}"
                     return Vetoed((replace(verdict, detail=detail),), ref)
+                if breach.emergency:
+                    # By its own annotations it may be none, or a report, and wait like everybody else.
+                    waits = pauses(verdict, owner=ref, policy=held_back, ledger=ledger, now=self._clock())
+                    if vetoes := concerning(waits, held_back.action):
+                        return Vetoed(vetoes, ref)
                 breach, own = verdict, held_back
+        instead = None
+        if own.action is Action.SURGE and (instead := self._no_surge(pod, world)):
+            own = replace(own, action=own.fallback)
         vetoes = about_workload(
             pod,
             workload=world.workload,
@@ -237,7 +292,24 @@ class Examination:
             now=self._clock(),
         )
         vetoes = concerning(vetoes, own.action)
-        return Vetoed(vetoes, ref) if vetoes else Go(breach, pod, world, own)
+        if vetoes:
+            return Vetoed((*([instead] if instead else []), *vetoes), ref)
+        return Go(breach, pod, world, own, instead)
+
+    def _no_surge(self, pod: LivePod, world: World) -> Veto | None:
+        """Why the pod can't be replaced first and removed after; what costs no request is asked first.
+
+        Raises KubernetesError.
+        """
+        if veto := surge_impossible(pod, world.workload, world.budgets):
+            return veto
+        try:
+            neighbours = self._neighbourhood.of(pod)
+        except KubernetesRefused as exc:
+            if not exc.forbidden:
+                raise
+            return Veto(Reason.SURGE_IMPOSSIBLE, f"who would notice it may not be read: {exc}")
+        return surge_would_be_noticed(pod, world.workload, neighbours)
 
     def _judged_now(self, policy: Policy, pod: LivePod) -> Breach | Veto:
         """The verdict on one pod, on fresh samples at their own instant. Raises PrometheusError, MeasurementError."""
@@ -267,7 +339,7 @@ class Examination:
 
     def _own_series(self, policy: Policy, pods: Sequence[LivePod], *, at: int) -> list[Series]:
         """The samples of the own cgroups of those pods, all of one namespace, that have a limit of their own."""
-        names = [pod.name for pod in pods if weighs_the_pod(policy, pod)]
+        names = [pod.name for pod in pods if measures_the_pod(policy, pod)]
         if not names:
             return []
         return self._prometheus.matrix(

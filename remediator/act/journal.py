@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import fields
+from itertools import chain
 
 import orjson
 import pydantic
@@ -56,7 +57,8 @@ def decode(text: str | None) -> Ledger:
         message = f"the journal has no key {KEY}"
         raise JournalUnreadable(message)
     try:
-        document = _Document.model_validate_json(text)
+        # Strictly: a text that says NaN is no number.
+        document = _Document.model_validate_json(text, strict=True)
     except pydantic.ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the text"
@@ -74,7 +76,17 @@ def decode(text: str | None) -> Ledger:
     if missing := {field.name for field in fields(Ledger)} ^ written:
         message = f"the journal lacks, or has too many of, {', '.join(sorted(missing))}"
         raise JournalUnreadable(message)
+    if strange := _strange_name(document.ledger):
+        message = f"the journal can't be read: in ledger.{strange} is the name of something else"
+        raise JournalUnreadable(message)
     return document.ledger
+
+
+def _strange_name(ledger: Ledger) -> str:
+    """Where something stands under a name by which nobody would find it again; empty where nothing does."""
+    in_flight = (f"in_flight {key}" for key, record in ledger.in_flight.items() if key != record.id)
+    breakers = (f"breakers {key}" for key, breaker in ledger.breakers.items() if key != breaker.workload.uid)
+    return next(chain(in_flight, breakers), "")
 
 
 class Journal:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from remediator.act import ledger as changes
 from remediator.act.examine import Go, Vetoed
 from remediator.act.intent import intend
-from remediator.act.means import Means
+from remediator.act.means import Means, Stopping
 from remediator.act.places import why_unfit
 from remediator.act.rehearsal import rehearsed
 from remediator.act.replacement import Ended, Scene, assess
-from remediator.act.transaction import Stopping, Transaction
+from remediator.act.strays import Strays
+from remediator.act.transaction import Transaction
 from remediator.decide import concerning, policy_and_journal
 from remediator.errors import JournalError, JournalFull, KubernetesError, NotLeader
 from remediator.model.measures import Veto
@@ -48,6 +49,7 @@ class Remediations:
         self._lock = threading.Lock()
         self._running: dict[str, threading.Thread | None] = {}
         self._unseen: dict[str, str] = {}
+        self._strays = Strays(means)
 
     def begin(self, go: Go) -> Begun | Vetoed:
         """Write the intent, if the guards still allow it on the newest ledger, and carry it out.
@@ -59,9 +61,10 @@ class Remediations:
         """
         means, policy, breach = self._means, go.policy, go.breach
         if policy.dry_run:
-            return Vetoed(rehearsed(go, means.removal), go.workload.ref)
+            return Vetoed(rehearsed(go, means.removal, means.orphans), go.workload.ref)
+        self._refuse_when_stopping()
         now = means.clock()
-        record = intend(go, epoch=means.journal.current().epoch, now=now)
+        record = intend(go, ledger=means.journal.current(), now=now)
         if policy.action is Action.NOTIFY:
             record = replace(record, outcome=Outcome.NOTIFIED, settled_at=now, detail=breach.sentence)
 
@@ -76,6 +79,8 @@ class Remediations:
                 policy=policy,
                 policies=means.policies(),
                 ledger=ledger,
+                # Asked a moment ago, and again by the second look.
+                holds=(),
                 now=now,
             )
             if vetoes := concerning(vetoes, policy.action):
@@ -95,16 +100,32 @@ class Remediations:
             if isinstance(exc, JournalFull):
                 return Vetoed((Veto(Reason.BUDGET, str(exc)),), record.workload)
             raise
+        self._tell(record, go)
         if record.outcome:
             self._forget(record)
-            means.voice.settled(record)
-            return Begun(record)
-        means.voice.step(record, "intended")
-        self._start(record, policy, inherited=False, first=go)
+        else:
+            self._start(record, policy, inherited=False, first=go)
         return Begun(record)
 
+    def _refuse_when_stopping(self) -> None:
+        if self._means.pause(0.0):
+            message = "we are stopping: nothing new is begun"
+            raise NotLeader(message)
+
+    def _tell(self, record: Remediation, go: Go) -> None:
+        voice = self._means.voice
+        if go.instead:
+            voice.fallback(record, go.instead)
+        if record.outcome:
+            voice.settled(record)
+        else:
+            voice.step(record, "intended")
+
     def adopt(self) -> int:
-        """Carry on with records that are in flight and that nobody here works on; how many they were."""
+        """Carry on with records that are in flight and that nobody here works on; how many they were.
+
+        At the start of a term also with pods that are out of their ReplicaSets without a record.
+        """
         adopted = 0
         for record in self._means.journal.current().in_flight.values():
             with self._lock:
@@ -116,6 +137,8 @@ class Remediations:
             except BaseException:
                 self._forget(record)
                 raise
+        # Whose records are carried on by the next call; what is in the journal does not wait for them.
+        self._strays.take_in()
         return adopted
 
     def _adopt(self, record: Remediation) -> bool:
@@ -191,11 +214,17 @@ class Remediations:
         )
         with self._lock:
             self._running[record.id] = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            # There may be no more threads just now; then the next look adopts it.
+            self._forget(record)
+            raise
 
     def _run(self, record: Remediation, transaction: Transaction) -> None:
         try:
-            transaction.run()
+            with self._means.pulse.working(f"the remediation {record.id}"):
+                transaction.run()
         except Stopping:
             self._means.voice.step(record, "left", words="stopping; the next leader carries on")
         except (NotLeader, JournalError, KubernetesError) as exc:

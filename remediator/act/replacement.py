@@ -84,6 +84,14 @@ def assess(record: Remediation, scene: Scene) -> Ended | Waiting:
     return _until_ready(record, workload, new, up=up, scene=scene)
 
 
+def is_enough(record: Remediation, scene: Scene) -> bool:
+    """Whether as many pods are available as before the act, or as are wanted now, whichever is less."""
+    workload = scene.workload
+    return workload is not None and len(_available(scene.pods.values(), workload, scene.now)) >= _enough(
+        record, workload
+    )
+
+
 def revision_of(pod: LivePod) -> str:
     """What names the template that a pod was made from: for a ReplicaSet's pod, that ReplicaSet."""
     if pod.controller and pod.controller.kind == "ReplicaSet":

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from remediator.act.places import why_unfit
-from remediator.act.replacement import Ended, Scene, Waiting, assess
+from remediator.act.replacement import Ended, Scene, Waiting
+from remediator.act.surge import Step, Verdict, verdict
 from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.watch import Gone, Listed, PodWatch, Seen
@@ -18,8 +19,9 @@ from remediator.model.workloads import Workload
 
 LOOK_AGAIN = 10.0
 """Seconds after which the workload itself is read again: its wanted count has no watch (and needs no right to one)."""
-_AFTER_TIME = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING, Outcome.BLOCKED})
-TICK = 1.0
+_ONCE_MORE = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING, Outcome.BLOCKED, Outcome.ROLLED_BACK})
+"""Endings that time alone gives, or a watch that lags."""
+TICK = 0.25
 """Seconds after which a request to stop is seen at the latest."""
 GIVE_UP = 600.0
 """Seconds after which a right to look that is gone is taken for gone for good, as with a namespace that had a Role of
@@ -75,8 +77,8 @@ class Wait:
         self._gone_at: float | None = None
         self._why_unfit = ""
 
-    def until_over(self, workload: Workload) -> Ended | None:
-        """How it ended; None where we are stopping, and the next leader has to wait on."""
+    def until_over(self, workload: Workload) -> Ended | Step | None:
+        """How it ended, or what a surge wants done; None where we are stopping, and the next leader has to wait on."""
         self._owner = workload
         looked_at = self._clock()
         while not self._stopping():
@@ -84,31 +86,30 @@ class Wait:
             if now - looked_at >= LOOK_AGAIN:
                 self._look()
                 looked_at = now
-            verdict = self._assess(now)
-            if isinstance(verdict, Ended):
-                if verdict.outcome not in _AFTER_TIME:
-                    return verdict
-                verdict = self._look_once_more(verdict)
-                if isinstance(verdict, Ended):
-                    return verdict
-            self._tell(verdict)
-            change = self._watch.next(min(max(verdict.until - now, 0.01), TICK))
+            found = self._assess(now)
+            if isinstance(found, Step) or (isinstance(found, Ended) and found.outcome in _ONCE_MORE):
+                found = self._look_once_more(found)
+            if not isinstance(found, Waiting):
+                return found
+            self._tell(found)
+            change = self._watch.next(min(max(found.until - now, 0.01), TICK))
             while change is not None:
                 self._view.apply(change)
                 change = self._watch.next(0.0)
         return None
 
-    def _look_once_more(self, verdict: Ended) -> Ended | Waiting:
-        """A verdict that time alone has given, judged on a fresh list: a watch that lags is no reason for it."""
+    def _look_once_more(self, found: Ended | Step) -> Verdict:
+        """A verdict that time alone has given, or that is acted upon, judged on a fresh list: a watch may lag."""
         if self._list():
             return self._assess(self._clock())
         now = self._clock()
         if self._refused_since is None or now - self._refused_since < GIVE_UP:
             return Waiting("its time is over, and it can't be looked at once more", now + TICK)
-        detail = f"{verdict.detail}; for {now - self._refused_since:.0f} s nobody may look at it: {self._complained}"
+        why = found.why if isinstance(found, Step) else found.detail
+        detail = f"{why}; for {now - self._refused_since:.0f} s nobody may look at it: {self._complained}"
         return Ended(Outcome.FAILED, detail)
 
-    def _assess(self, now: float) -> Ended | Waiting:
+    def _assess(self, now: float) -> Verdict:
         mine = self._mine()
         if self._record.breach.uid in mine:
             self._gone_at = None
@@ -122,12 +123,12 @@ class Wait:
             gone_at=self._gone_at,
             unfit=self._why_unfit,
         )
-        return assess(self._record, scene)
+        return verdict(self._record, scene)
 
     def _list(self) -> bool:
         """Look at the workload and all of its pods; whether there was an answer."""
         try:
-            workload = self._owners.read(self._record.workload)
+            workload = self._owners.read_with(self._record.workload, self._record.breach.uid)
         except KubernetesError as exc:
             self._not_seen(exc)
             return False

@@ -112,7 +112,13 @@ def _refuse(settings: Settings, error: PolicyError, output: Form) -> None:
             }
             for one in error.problems
         ]
-        document = {"file": str(settings.policy), "outcome": _OUTCOMES[TO_FIX], "policies": [], "findings": findings}
+        document = {
+            "file": str(settings.policy),
+            "outcome": _OUTCOMES[TO_FIX],
+            "policies": [],
+            "holds": [],
+            "findings": findings,
+        }
         write_json("check", {**document, "sample_interval": None, "newest_sample_age": None, "errors": []})
         raise typer.Exit(TO_FIX)
     fail(f"{error}\n{counted(count, 'problem')} to fix", TO_FIX)
@@ -126,6 +132,7 @@ def _document(settings: Settings, policies: PolicyFile, report: Report, code: in
         "sample_interval": report.pace.interval if report.pace else None,
         "newest_sample_age": report.pace.youngest if report.pace else None,
         "policies": [_policy(policy, measured.get(policy.name)) for policy in policies.policies],
+        "holds": [{"gate": one.name, "expression": one.expression, "holds": one.holds} for one in report.gates],
         "findings": [_finding(one) for one in report.findings],
         "errors": list(report.errors),
     }
@@ -137,9 +144,12 @@ def _policy(policy: Policy, measured: Measured | None) -> dict[str, Any]:
         "enabled": policy.enabled,
         "dry_run": policy.dry_run,
         "threshold": policy.threshold.text,
+        "emergency": policy.emergency.text if policy.emergency else None,
         "for_seconds": policy.for_seconds,
         "when": policy.when,
+        "windows": [str(window) for window in policy.windows],
         "action": policy.action,
+        "before": list(map(str, policy.before)),
         "series": measured.series if measured else None,
         "pods": measured.pods if measured else None,
         "compared_pods": measured.compared if measured else None,
@@ -169,6 +179,9 @@ def _write(settings: Settings, policies: PolicyFile, report: Report) -> None:
         out.print(_summary(policy))
         if one := measured.get(policy.name):
             indented(out, _counts(one))
+    for gate in report.gates:
+        state = {True: "holds all action now", False: "does not hold now", None: "could not be asked"}[gate.holds]
+        out.print(f"{gate.name} {state}: {gate.expression}")
     if report.pace is not None and report.pace.interval is not None:
         youngest = "" if report.pace.youngest is None else f", the newest is {report.pace.youngest:.0f} s old"
         out.print(f"a sample every {report.pace.interval:.0f} s{youngest}")
@@ -191,9 +204,11 @@ def _write(settings: Settings, policies: PolicyFile, report: Report) -> None:
 def _summary(policy: Policy) -> str:
     state = "" if policy.enabled else " (disabled)"
     state += " (dry run)" if policy.dry_run else ""
+    windows = f", only {'; '.join(map(str, policy.windows))}" if policy.windows else ""
+    hooks = f", hooks first: {', '.join(map(str, policy.before))}" if policy.before else ""
     return (
         f"{policy.name}{state}: over {policy.threshold.text} for {format_duration(policy.for_seconds)}, "
-        f"looked at {policy.when}, {policy.action}"
+        f"looked at {policy.when}, {policy.action}{windows}{hooks}"
     )
 
 

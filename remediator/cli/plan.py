@@ -21,9 +21,11 @@ from remediator.cli.output import Form, Output, console, write_json
 from remediator.cli.progress import Progress
 from remediator.cli.table import write
 from remediator.cluster.api import ApiServer, connect
+from remediator.cluster.orphans import Orphans
 from remediator.cluster.removal import Removal
 from remediator.detect.prometheus import Prometheus
 from remediator.errors import KubernetesError, PolicyError, SettingsError
+from remediator.observe.clocks import API_SERVER, PROMETHEUS, Clocks
 from remediator.policy import PolicyFile, load
 from remediator.settings import Settings
 from remediator.survey import ledger
@@ -83,14 +85,17 @@ def _make(settings: Settings, *, dry_run: bool, tell: Tell) -> tuple[PolicyFile,
     connection = connect(settings.kubeconfig)
     place = settings.namespace or connection.namespace
     policies = load(settings.policy, sample_interval=settings.sample_interval, own_namespace=place)
-    api = ApiServer(connection, observe=lambda *_: None, user_agent="remediator-plan")
+    clocks = Clocks()
+    api = ApiServer(connection, observe=lambda *_: None, heard=clocks.of(API_SERVER), user_agent="remediator-plan")
     tell("reading the journal")
     account = ledger.read(api, namespace=place, name=settings.name)
+    removal = Removal(api, fence=lambda _: None)
     means = Means(
-        prometheus=Prometheus(access, observe=lambda *_: None),
+        prometheus=Prometheus(access, observe=lambda *_: None, heard=clocks.of(PROMETHEUS)),
         live=Live(api, nodes=settings.nodes, tell=tell),
         # A dry run changes nothing, so it needs no lease.
-        removal=Removal(api, fence=lambda _: None) if dry_run else None,
+        dry_run=(removal, Orphans(api, removal)) if dry_run else None,
+        clocks=clocks,
         scope=settings.scope,
         clock=time.time,
         tell=tell,
@@ -109,6 +114,7 @@ def _document(settings: Settings, policies: PolicyFile, made: Plan, shown: list[
         "file": str(settings.policy),
         "outcome": _OUTCOMES[code],
         "paused": policies.safety.paused,
+        "holds": [{"gate": hold.gate, "why": hold.why} for hold in made.holds],
         "counts": {verdict.value: made.count(verdict) for verdict in Verdict},
         "policies": [_policy(one) for one in made.policies],
         "pods": [_line(line) for line in shown],
@@ -140,7 +146,9 @@ def _line(line: Line) -> dict[str, Any]:
         "only_replica": line.only_replica,
         "policy": line.policy,
         "action": line.action,
+        "before": list(line.before),
         "verdict": line.verdict,
+        "emergency": line.emergency,
         "reasons": [{"reason": veto.reason, "detail": veto.detail} for veto in line.reasons],
         "words": line.words,
         "container": weight.container or None,

@@ -32,7 +32,7 @@ def run(
     log_format: Annotated[str | None, typer.Option(help="auto, json or text.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
-    """Ask Prometheus on a schedule which pods are over, and replace them. Every other setting is in docs/install.md."""
+    """Ask Prometheus on a schedule which pods are over, and replace them. Other settings: docs/settings.md."""
     # Imported here: no other command needs the daemon's libraries, and each import costs start-up time.
     from remediator import app  # noqa: PLC0415
 

@@ -106,8 +106,12 @@ def because(line: Line) -> Iterator[str]:
     yield from (str(veto) for veto in line.reasons)
     if line.words:
         yield line.words
-    if line.only_replica and line.verdict in {Verdict.WOULD_ACT, Verdict.WAITS} and line.action is not Action.NOTIFY:
-        yield ONLY_REPLICA
+    if line.emergency:
+        yield "an emergency: no window, no cooldown and no hook is waited for"
+    if line.goes and line.before and not line.emergency:
+        yield f"hooks first: {', '.join(line.before)}"
+    if line.goes and line.only_replica and line.action is not Action.SURGE:
+        yield f"{ONLY_REPLICA}; action: surge makes the new one first"
     if line.weight.reclaimable:
         yield f"RSS is {amount(line.weight.rss)} of {amount(line.weight.value)}: probably reclaimable cache"
 

@@ -27,6 +27,8 @@ from remediator.errors import (
     SettingsError,
     Status,
 )
+from remediator.model.clocks import Heard, reading
+from remediator.tls import believing_no_one_yet
 
 Json: TypeAlias = dict[str, Any]
 Observer: TypeAlias = Callable[[str, str, float, str], None]
@@ -37,6 +39,8 @@ READ_TIMEOUT = 15.0
 """Seconds. The API server itself may retry an eviction for 10 s before it answers."""
 PAGE = 500
 MAX_BODY = 64 << 20
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where the kubelet mounts the credentials of the pod's own account, and the name of its namespace."""
 _HTTP_ERROR, _NOT_FOUND = 400, 404
 _REDIRECT = 300
 
@@ -60,7 +64,7 @@ def connect(kubeconfig: Path | None) -> Connection:
     try:
         if kubeconfig is None:
             config.load_incluster_config(settings)  # type: ignore[no-untyped-call]
-            namespace = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text("utf-8").strip()
+            namespace = (SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
         else:
             path = str(kubeconfig)
             config.load_kube_config(path, client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
@@ -72,29 +76,51 @@ def connect(kubeconfig: Path | None) -> Connection:
         message = f"can't reach a cluster by {source}: {exc}; {hint}"
         raise SettingsError(message) from exc
     settings.retries = False
-    return Connection(ApiClient(settings), namespace, settings.host)
+    client = ApiClient(settings)
+    if settings.verify_ssl:
+        context = believing_no_one_yet()
+        if not settings.ssl_ca_cert and not settings.ca_cert_data:
+            context.load_default_certs()
+        client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = context
+    return Connection(client, namespace, settings.host)
 
 
 class ApiServer:
     """Requests to one API server. Safe to use from several threads."""
 
-    def __init__(self, connection: Connection, *, observe: Observer, user_agent: str = "remediator") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        observe: Observer,
+        heard: Heard = lambda _: None,
+        user_agent: str = "remediator",
+    ) -> None:
+        """``heard`` is told of the server's clock, by each answer that has a date."""
         self._client = connection.client
         self._host = connection.host
         self._observe = observe
+        self._heard = heard
         self._user_agent = user_agent
 
-    def get(self, path: str, query: Mapping[str, str] | None = None, *, may_be_refused: bool = False) -> Json:
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        may_be_refused: bool = False,
+        timeout: float = READ_TIMEOUT,
+    ) -> Json:
         """One object. Raises KubernetesError.
 
         Where we can do without it, a refusal is an answer like any other, and nobody is told that we were refused.
         """
-        return self._json("get", "GET", path, query=query, quiet=may_be_refused)
+        return self._json("get", "GET", path, query=query, quiet=may_be_refused, timeout=timeout)
 
-    def find(self, path: str) -> Json | None:
+    def find(self, path: str, *, timeout: float = READ_TIMEOUT) -> Json | None:
         """One object; None where there is none. Raises KubernetesError."""
         try:
-            return self.get(path)
+            return self.get(path, timeout=timeout)
         except KubernetesRefused as exc:
             if exc.status.code == _NOT_FOUND:
                 return None
@@ -197,6 +223,7 @@ class ApiServer:
         if body is not None:
             headers["Content-Type"] = content_type
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        sent_at = time.time()
         try:
             for auth in self._client.configuration.auth_settings().values():
                 headers[auth["key"]] = auth["value"]
@@ -213,6 +240,8 @@ class ApiServer:
         except (HTTPError, ApiException, config.ConfigException, OSError) as exc:
             message = f"the API server at {self._host} did not answer: {_brief(exc)}"
             raise KubernetesUnreachable(message) from exc
+        if told := reading(raw.headers.get("Date"), sent=sent_at, got=time.time()):
+            self._heard(told)
         return raw
 
     def _whole(self, response: urllib3.BaseHTTPResponse, timeout: float) -> bytes:

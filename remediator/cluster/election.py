@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from remediator.cluster.api import READ_TIMEOUT
 from remediator.cluster.store import Leases, LeaseState
@@ -18,16 +19,19 @@ from remediator.errors import KubernetesError, KubernetesRefused, NotLeader
 
 MARGIN = 2.0
 """Seconds that have to be left on the lease beyond a write's time-out."""
-_CONFLICT = 409
+_CHANGED = frozenset({404, 409})
+"""The Lease is gone, or another version of it is there."""
 _RETRY = 1.0
+_LOOK = 0.5
+"""Seconds between a standby's looks: how long a lease that was handed over lies about."""
 
 
 class Elector:
     """Holds the Lease, or waits for it. ``run`` is the loop; all else may be called from any thread.
 
     ``on_change(leading, words)`` is called from the loop when leadership begins or ends, and while it waits when
-    the holder changes. The lease is renewed only while ``moving`` says that the work goes on: a leader in name keeps
-    others from leading.
+    the holder changes. The lease is renewed only while ``still`` names nothing that has stopped moving: a leader in
+    name keeps others from leading.
     """
 
     def __init__(
@@ -37,14 +41,14 @@ class Elector:
         identity: str,
         duration: int,
         on_change: Callable[[bool, str], None],
-        moving: Callable[[], bool] = lambda: True,
+        still: Callable[[], str] = lambda: "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.identity = identity
         self._leases = leases
         self._duration = duration
         self._on_change = on_change
-        self._moving = moving
+        self._still = still
         self._stepped = monotonic()
         self._monotonic = monotonic
         self._lock = threading.RLock()
@@ -52,8 +56,12 @@ class Elector:
         self._leading = False
         self._deadline = 0.0
         self._lease: LeaseState | None = None
+        self._annotations: dict[str, str] = {}
+        self._unanswered: float | None = None
         self._unchanged_since = 0.0
         self._waiting_for = ""
+        self.standby = False
+        """Whether somebody else leads, as far as we can see."""
 
     @property
     def leading(self) -> bool:
@@ -112,11 +120,21 @@ class Elector:
             if self._lease is None or self._lease.holder != self.identity:
                 return
             try:
-                self._write("", annotations=None)
+                self._hand_over()
             except KubernetesError:
                 # The lease runs out by itself; there is nothing else to do about it on the way out.
                 self._deadline = 0.0
             self._leading = False
+
+    def _hand_over(self) -> None:
+        try:
+            self._write("", annotations=None)
+        except KubernetesRefused as exc:
+            # Annotated meanwhile, or our last renewal was not answered: still ours, unless the Lease says otherwise.
+            if exc.status.code not in _CHANGED:
+                raise
+            self._look_back()
+            self._write("", annotations=None)
 
     @property
     def _timeout(self) -> float:
@@ -132,48 +150,58 @@ class Elector:
         self._stepped = self._monotonic()
         with self._lock:
             try:
-                if self._leading and not self._moving():
-                    return self._failed(KubernetesError("the scheduler does not move, so nobody renews"))
+                if self._leading and (words := self._still()):
+                    return self._failed(KubernetesError(f"{words}, so nobody renews"))
                 if self._leading:
+                    if self._unanswered is not None:
+                        self._look_back()
                     self._write(self.identity, annotations=None)
                 else:
                     self._try()
             except KubernetesError as exc:
                 return self._failed(exc)
-            return self._pace if self._leading else min(_RETRY * 2, self._pace)
+            return self._pace if self._leading else _LOOK
 
     def _failed(self, exc: KubernetesError) -> float:
-        if isinstance(exc, KubernetesRefused) and exc.status.code == _CONFLICT:
-            self._conflict()
+        if isinstance(exc, KubernetesRefused) and exc.status.code in _CHANGED:
+            # Where it can't be read, the next turn asks again, and the deadline goes on.
+            with suppress(KubernetesError):
+                self._look_back()
         if self._leading and self._monotonic() >= self._deadline - self._timeout:
             self._lose(f"the lease could not be renewed: {exc}")
         elif not self._leading:
             self._wait_for(str(exc))
         return _RETRY
 
-    def _conflict(self) -> None:
-        """Somebody wrote the Lease: perhaps took it, perhaps only annotated it."""
-        try:
-            self._seen(self._leases.read())
-        except KubernetesError:
-            # Not known: the next turn asks again, and the deadline goes on.
-            return
-        if self._leading and (self._lease is None or self._lease.holder != self.identity):
+    def _look_back(self) -> None:
+        """Whether a renewal without an answer has landed, or somebody has taken, deleted or annotated the Lease.
+
+        Raises KubernetesError where it is not known, or the Lease is not ours any more.
+        """
+        before = self._lease
+        self._seen(self._leases.read(timeout=self._timeout))
+        if self._lease is None or self._lease.holder != self.identity:
             self._deadline = 0.0
+            message = f"it is held by {self.holder or 'nobody'}"
+            raise KubernetesError(message)
+        if self._unanswered is not None and before is not None and before.renewed_at != self._lease.renewed_at:
+            # Only we write that with our name. Which of our writes it was can't be told; not before the first of them.
+            self._deadline, self._unanswered = self._unanswered + self._duration, None
 
     def _try(self) -> None:
-        seen = self._leases.read()
+        seen = self._leases.read(timeout=self._timeout)
         self._seen(seen)
-        if not self._moving():
-            self._wait_for("the scheduler does not move, so this process does not lead")
+        if words := self._still():
+            self._wait_for(f"{words}, so this process does not lead")
             return
         now = self._monotonic()
         free = seen is None or not seen.holder or seen.holder == self.identity
         if not free and seen is not None and now - self._unchanged_since <= (seen.duration or self._duration):
-            self._wait_for(f"the lease {self._leases.name} is held by {seen.holder}")
+            self._wait_for(f"the lease {self._leases.name} is held by {seen.holder}", standby=True)
             return
         self._write(self.identity, annotations=None)
         self._leading = True
+        self.standby = False
         self._waiting_for = ""
         self._on_change(True, f"holds the lease {self._leases.name}")  # noqa: FBT003  the callback's documented order
 
@@ -182,15 +210,23 @@ class Elector:
         if lease is None or self._lease is None or lease.version != self._lease.version:
             self._unchanged_since = self._monotonic()
         self._lease = lease
+        if lease is not None:
+            self._annotations = lease.annotations
 
     def _write(self, holder: str, *, annotations: dict[str, str] | None) -> None:
+        if annotations is None:
+            # Those of a Lease that was deleted as well: with them went which journal is ours.
+            annotations = self._annotations
         sent = self._monotonic()
+        self._unanswered = sent if self._unanswered is None else self._unanswered
         self._lease = self._leases.write(
             holder=holder, duration=self._duration, previous=self._lease, annotations=annotations, timeout=self._timeout
         )
+        self._annotations, self._unanswered = self._lease.annotations, None
         self._deadline = sent + self._duration if holder else 0.0
 
-    def _wait_for(self, words: str) -> None:
+    def _wait_for(self, words: str, *, standby: bool = False) -> None:
+        self.standby = standby
         if words != self._waiting_for:
             self._waiting_for = words
             self._on_change(False, words)  # noqa: FBT003

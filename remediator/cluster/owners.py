@@ -16,6 +16,7 @@ from remediator.cluster.pods import Pods, controller_of
 from remediator.cluster.workloads import parse_workload
 from remediator.errors import KubernetesOdd
 from remediator.model.pods import LivePod, OwnerReference
+from remediator.model.surge import is_orphan
 from remediator.model.workloads import Workload, WorkloadRef
 
 _PLURALS = {
@@ -82,14 +83,23 @@ class Owners:
         workload = self.describe(ref)
         return None if workload is None else self.with_pods(workload)
 
+    def read_with(self, ref: WorkloadRef, uid: str) -> Workload | None:
+        """The same, where the pod of that UID counts as its own although it may have been taken out."""
+        workload = self.describe(ref)
+        return None if workload is None else self._with_pods(workload, also=uid)
+
     def with_pods(self, workload: Workload) -> Workload:
         """The workload as it was described, with its pods as they are now. Raises KubernetesError.
 
         Without a selector these are the pods of the namespace whose controller it is.
         """
+        return self._with_pods(workload)
+
+    def _with_pods(self, workload: Workload, *, also: str = "") -> Workload:
         matching, version = self._pods.select(workload.ref.namespace, str(workload.selector or ""))
-        pods = tuple(pod for pod in matching if self._belongs(pod, workload.ref))
-        return replace(workload, pods=pods, pods_version=version)
+        pods = tuple(pod for pod in matching if pod.uid == also or self._belongs(pod, workload.ref))
+        outside = tuple(pod for pod in matching if is_orphan(pod.labels))
+        return replace(workload, pods=pods, outside=outside, pods_version=version)
 
     def _belongs(self, pod: LivePod, ref: WorkloadRef) -> bool:
         found = self.workload_of(pod)

@@ -13,6 +13,8 @@ from urllib.parse import quote
 from kubernetes.utils.quantity import parse_quantity
 
 from remediator.cluster.api import ApiServer, Json
+from remediator.cluster.containers import with_status
+from remediator.cluster.footprint import parse_footprint
 from remediator.cluster.placement import made_for
 from remediator.cluster.readiness import why_unready
 from remediator.errors import KubernetesOdd
@@ -39,7 +41,9 @@ class Pods:
         query = {"labelSelector": selector} if selector else {}
         pods: list[LivePod] = []
         version = ""
-        for page, version in self._api.pages(f"/api/v1/namespaces/{namespace}/pods", query):  # noqa: B007
+        # A namespace that a label of a series has named may be anything.
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+        for page, version in self._api.pages(path, query):  # noqa: B007
             pods.extend(parse_pod(item) for item in page)
         return tuple(pods), version
 
@@ -115,15 +119,19 @@ def _parse(pod: Json) -> LivePod:
         finalizers=tuple(metadata.get("finalizers") or ()),
         memory_limit=_pod_limit(spec, status),
         resizing=_resizing(conditions.get(RESIZING) or {}, status),
+        ip=status.get("podIP") or "",
+        other_owners=tuple(
+            f"{owner['kind']}/{owner['name']}"
+            for owner in metadata.get("ownerReferences") or ()
+            if not owner.get("controller")
+        ),
+        restart_policy=spec.get("restartPolicy") or "Always",
+        footprint=parse_footprint(spec),
     )
 
 
 def _containers(spec: Json, status: Json) -> Iterable[Container]:
-    """The containers that keep running: the plain ones, and init containers with ``restartPolicy: Always``."""
-    statuses = {s["name"]: s for key in ("containerStatuses", "initContainerStatuses") for s in status.get(key) or ()}
-    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
-    for container in [*sidecars, *spec["containers"]]:
-        seen = statuses.get(container["name"]) or {}
+    for container, seen in with_status(spec, status):
         running = (seen.get("state") or {}).get("running") or {}
         waiting = (seen.get("state") or {}).get("waiting") or {}
         started_at = parse_time(running.get("startedAt"))

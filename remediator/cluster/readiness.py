@@ -6,14 +6,12 @@ Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-re
 from __future__ import annotations
 
 from remediator.cluster.api import Json
+from remediator.cluster.containers import with_status
 
 
 def why_unready(spec: Json, status: Json) -> str:
     """In one sentence; empty where all containers are ready and all gates are open, or nothing runs yet."""
-    statuses = {s["name"]: s for key in ("containerStatuses", "initContainerStatuses") for s in status.get(key) or ()}
-    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
-    for container in [*sidecars, *spec["containers"]]:
-        seen = statuses.get(container["name"]) or {}
+    for container, seen in with_status(spec, status):
         if seen.get("ready") or not (seen.get("state") or {}).get("running"):
             continue
         if container.get("startupProbe") and not seen.get("started"):

@@ -21,10 +21,11 @@ Fence: TypeAlias = Callable[[float], None]
 """Called before each write with its time-out in seconds; raises NotLeader where the lease is too short for it."""
 
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 400, 401, 403, 404, 409
-_TOO_MANY, _INTERNAL, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 500, 503, 504
+_INVALID, _TOO_MANY, _INTERNAL, _UNAVAILABLE, _GATEWAY_TIMEOUT = 422, 429, 500, 503, 504
 OVERLOADED, LONGEST_PAUSE = 5, 30
 """Seconds of peace for an overloaded server that names none, and at most."""
 _BUDGET = "DisruptionBudget"
+DRY_RUN = "?dryRun=All"
 
 
 class Answer(Enum):
@@ -97,14 +98,16 @@ class Removal:
         if dry_run:
             # Of the dry run of an eviction webhooks are told by the query alone; one that ends pods in its own way
             # would begin to.
-            options["dryRun"], query = ["All"], "?dryRun=All"
+            options["dryRun"], query = ["All"], DRY_RUN
+        if action is Action.DELETE:
+            return self.send("delete", "DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
+        return self.send("evict", "POST", f"{path}/eviction{query}", _eviction(namespace, name, options))
+
+    def send(self, verb: str, method: str, path: str, body: Json, *, content_type: str = "application/json") -> Taken:
+        """One write to a pod, sent once. Raises NotLeader."""
         self._fence(READ_TIMEOUT)
         try:
-            if action is Action.DELETE:
-                body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
-                self._api.write("delete", "DELETE", path, body)
-            else:
-                self._api.write("evict", "POST", f"{path}/eviction{query}", _eviction(namespace, name, options))
+            self._api.write(verb, method, path, body, content_type=content_type)
         except (KubernetesUnreachable, KubernetesOdd) as exc:
             return Taken(Answer.UNKNOWN, str(exc), may_have_landed=True)
         except KubernetesRefused as exc:
@@ -135,6 +138,9 @@ def understand(status: Status) -> Taken:
         case code if code == _CONFLICT:
             budget = status.kind.lower().startswith("poddisruptionbudget")
             answer = Answer.CONTENTION if budget else Answer.CHANGED
+        case code if code == _INVALID and "metadata.uid" in words:
+            # A PATCH of another instance: its UID can't be changed to ours.
+            answer = Answer.CHANGED
         case code if code == _TOO_MANY:
             answer = Answer.BUDGET if _BUDGET in causes else Answer.OVERLOAD
         case code if code == _FORBIDDEN:

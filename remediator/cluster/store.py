@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from remediator.cluster.api import ApiServer, Json
+from remediator.cluster.api import READ_TIMEOUT, ApiServer, Json
 from remediator.errors import KubernetesOdd
 
 _LABELS = {"app.kubernetes.io/managed-by": "remediator"}
@@ -82,9 +82,9 @@ class Leases:
         self.name = name
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
-    def read(self) -> LeaseState | None:
+    def read(self, *, timeout: float = READ_TIMEOUT) -> LeaseState | None:
         """The Lease; None where there is none. Raises KubernetesError."""
-        found = self._api.find(f"{self._path}/{self.name}")
+        found = self._api.find(f"{self._path}/{self.name}", timeout=timeout)
         return None if found is None else _lease(found)
 
     def write(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from remediator.cluster.api import Json
+from remediator.cluster.containers import kept_running
 from remediator.cluster.placement import parse_placement
 from remediator.cluster.pods import parse_time
 from remediator.model.selectors import LabelSelector
@@ -37,7 +38,9 @@ def parse_workload(ref: WorkloadRef, found: Json) -> Workload:
         case "DaemonSet":
             more = _daemonset(spec, status, template)
         case "Deployment":
-            more = {"rollout": _deployment_rollout(spec, status)}
+            more = {"rollout": _deployment_rollout(spec, status), "never_more": _never_more(spec)}
+        case "ReplicaSet":
+            more = {"images": _images(template)}
         case _:
             more = {}
     generation, observed = metadata.get("generation", 0), status.get("observedGeneration", 0)
@@ -65,6 +68,15 @@ def _deployment_rollout(spec: Json, status: Json) -> str:
     return ""
 
 
+def _never_more(spec: Json) -> str:
+    """Why its author does not want a pod more than ``replicas``, not even during a rollout."""
+    strategy = spec.get("strategy") or {}
+    if strategy.get("type") == "Recreate":
+        return "its strategy is Recreate"
+    surge = (strategy.get("rollingUpdate") or {}).get("maxSurge", 1)
+    return f"its maxSurge is {surge}" if str(surge) in {"0", "0%"} else ""
+
+
 def _statefulset(spec: Json, status: Json) -> Json:
     strategy = spec.get("updateStrategy") or {}
     on_delete = strategy.get("type") == _ON_DELETE
@@ -80,6 +92,11 @@ def _statefulset(spec: Json, status: Json) -> Json:
         "ordered": spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady",
         "rollout": f"revision {update} is replacing {current}" if rolling else "",
     }
+
+
+def _images(template: Json) -> Json:
+    """By container, of those that keep running."""
+    return {one["name"]: one.get("image", "") for one in kept_running({"containers": (), **template})}
 
 
 def _daemonset(spec: Json, status: Json, template: Json) -> Json:

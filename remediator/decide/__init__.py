@@ -5,8 +5,9 @@ the journal, then the pod, then its workload and the disruption budgets; the fir
 """
 
 from remediator.decide.action import concerning
+from remediator.decide.gates import about_gates
 from remediator.decide.journal import policy_and_journal
 from remediator.decide.pod import about_pod
 from remediator.decide.workload import about_workload
 
-__all__ = ["about_pod", "about_workload", "concerning", "policy_and_journal"]
+__all__ = ["about_gates", "about_pod", "about_workload", "concerning", "policy_and_journal"]

@@ -1,4 +1,4 @@
-"""Which objections matter for what is to be done: a report takes nothing, and a deletion asks no budget."""
+"""Which objections matter for what is to be done: a report takes nothing, a deletion asks no budget, a surge later."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from remediator.model.vocabulary import Action, Reason
 
 NOT_ASKED: Mapping[Action, frozenset[Reason]] = {
     Action.DELETE: frozenset({Reason.DISRUPTION_BUDGET}),
+    # It is asked when the pod goes, and by then there is one more of them.
+    Action.SURGE: frozenset({Reason.DISRUPTION_BUDGET}),
     Action.NOTIFY: frozenset(
         {
             Reason.BREAKER_OPEN,
             Reason.BUDGET,
             Reason.CONCURRENCY,
             Reason.DISRUPTION_BUDGET,
+            Reason.HELD,
             Reason.NODE_NOT_READY,
             Reason.PER_WORKLOAD_LIMIT,
             Reason.PREDECESSOR_UNAVAILABLE,
@@ -23,6 +26,7 @@ NOT_ASKED: Mapping[Action, frozenset[Reason]] = {
             Reason.ROLLOUT_IN_PROGRESS,
             Reason.TOO_YOUNG,
             Reason.UNSUPPORTED_OWNER,
+            Reason.WINDOW_CLOSED,
             Reason.WORKLOAD_NOT_READY,
         }
     ),

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fractions import Fraction
 
 from remediator.decide.pod import OPT_OUT
 from remediator.model.measures import Veto
 from remediator.model.vocabulary import ANNOTATIONS, Action, Reason
-from remediator.policy import Policy, Quantity, Threshold, written
+from remediator.policy import Policy, written
 from remediator.policy.durations import DAY, format_duration
-from remediator.policy.thresholds import parse_threshold
+from remediator.policy.thresholds import height, parse_threshold
 from remediator.policy.words import quote, sentence
 
 THRESHOLD, FOR, ACTION = f"{ANNOTATIONS}/threshold", f"{ANNOTATIONS}/for", f"{ANNOTATIONS}/action"
@@ -49,14 +48,10 @@ def _threshold(own: Policy, value: str) -> Policy:
     if type(theirs) is not type(own.threshold):
         message = f"{quote(value)} can't be compared with the policy's {own.threshold}; write one of that kind"
         raise ValueError(message)
-    if _height(theirs) < _height(own.threshold):
+    if height(theirs) < height(own.threshold):
         message = f"{quote(value)} is lower than the policy's {own.threshold}; write that or a higher one"
         raise ValueError(message)
     return replace(own, threshold=theirs)
-
-
-def _height(threshold: Threshold) -> Fraction:
-    return Fraction(threshold.bytes) if isinstance(threshold, Quantity) else threshold.percent
 
 
 def _for(own: Policy, value: str) -> Policy:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from remediator.decide.gates import about_gates
 from remediator.decide.marks import marked_for_others
+from remediator.decide.windows import window_closed
+from remediator.model.holds import Hold
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Reason
+from remediator.model.vocabulary import Action, Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy, PolicyFile
 from remediator.policy.durations import format_duration
@@ -22,17 +26,18 @@ def policy_and_journal(
     policy: Policy,
     policies: PolicyFile,
     ledger: Ledger,
+    holds: Sequence[Hold],
     now: float,
 ) -> tuple[Veto, ...]:
-    """Every veto of this stage; ``now`` in seconds since the epoch."""
+    """Every veto of this stage; ``holds`` are the gates that were found to hold, ``now`` seconds since the epoch."""
     vetoes = (
-        paused(policies),
+        *about_gates(policies, holds),
         excluded_namespace(pod, policies),
         not_matched(pod, owner, policy, policies),
         marked_for_others(pod.annotations, f"pod {pod.name}", policy=policy, policies=policies),
         in_flight(breach, owner, policy, ledger),
         breaker_open(owner, ledger),
-        cooldown(owner, policy, ledger, now),
+        *pauses(breach, owner=owner, policy=policy, ledger=ledger, now=now),
         per_workload_limit(owner, policy, ledger, now),
         budget(policies, ledger, now),
         concurrency(policies, ledger),
@@ -40,11 +45,13 @@ def policy_and_journal(
     return tuple(veto for veto in vetoes if veto)
 
 
-def paused(policies: PolicyFile) -> Veto | None:
-    """The kill switch."""
-    if policies.safety.paused:
-        return Veto(Reason.PAUSED, "safety.paused is true")
-    return None
+def pauses(
+    breach: Breach, *, owner: WorkloadRef | None, policy: Policy, ledger: Ledger, now: float
+) -> tuple[Veto, ...]:
+    """What an emergency does not wait for. A report does: it helps nobody, and would be made all the time."""
+    if breach.emergency and policy.action is not Action.NOTIFY:
+        return ()
+    return tuple(veto for veto in (window_closed(policy, now), cooldown(owner, policy, ledger, now)) if veto)
 
 
 def excluded_namespace(pod: LivePod, policies: PolicyFile) -> Veto | None:
@@ -67,18 +74,20 @@ def not_matched(pod: LivePod, owner: WorkloadRef | None, policy: Policy, policie
 
 
 def in_flight(breach: Breach, owner: WorkloadRef | None, policy: Policy, ledger: Ledger) -> Veto | None:
-    """At most ``maxUnavailable`` pods of a workload at a time, and one record for a pod."""
-    if owner is None:
-        return None
-    others = ledger.in_flight_of(owner.uid)
-    if any(record.breach.uid == breach.uid for record in others):
+    """At most ``maxUnavailable`` pods of a workload at a time, one record for a pod, and none for its replacement."""
+    # One that was taken out of its ReplicaSet has no owner any more.
+    if any(record.breach.uid == breach.uid for record in ledger.in_flight.values()):
         return Veto(Reason.IN_FLIGHT, "this pod is being replaced")
+    others = ledger.in_flight_of(owner.uid) if owner else ()
     if not others:
         return None
     allowed = policy.max_unavailable.of(max(record.baseline.wanted for record in others))
     if len(others) >= allowed:
         pods = ", ".join(sorted(record.breach.pod for record in others))
         return Veto(Reason.IN_FLIGHT, f"{pods} of {owner} is being replaced, and maxUnavailable is {allowed}")
+    # Without it the other record would be settled by the pod that this one makes the workload make.
+    if newer_than := [record.breach.pod for record in others if breach.uid not in record.baseline.pods]:
+        return Veto(Reason.IN_FLIGHT, f"this pod may be the replacement of {', '.join(sorted(newer_than))}")
     return None
 
 

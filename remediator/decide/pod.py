@@ -104,12 +104,23 @@ def no_controller(pod: LivePod, owner: WorkloadRef | None) -> Veto | None:
 
 
 def unsupported_owner(pod: LivePod) -> Veto | None:
-    """Static pods, Jobs' pods and members of a group are nobody's to replace one by one."""
+    """Static pods, members of a group and what runs to an end, as Jobs' pods do, are nobody's to replace one by one.
+
+    Workflows, pipelines, Spark and CI runners have controllers of their own kinds: their pods are known by their
+    restart policy, because whatever is kept running has no other one than Always.
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
+    """
     kind = pod.controller.kind if pod.controller else ""
     if kind == "Node" or MIRROR in pod.annotations:
         return Veto(Reason.UNSUPPORTED_OWNER, f"a static pod of node {pod.node}")
     if kind == "Job":
         return Veto(Reason.UNSUPPORTED_OWNER, "a pod of a Job, whose work would be lost")
+    # (Of a bare pod it is said that nobody would make another one.)
+    if kind and pod.restart_policy != "Always":
+        detail = (
+            f"a pod of a {kind} that runs to an end (restartPolicy {pod.restart_policy}), and its work would be lost"
+        )
+        return Veto(Reason.UNSUPPORTED_OWNER, detail)
     if group := _group(pod):
         return Veto(Reason.UNSUPPORTED_OWNER, f"a member of the pod group {group}")
     return None

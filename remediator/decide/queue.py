@@ -97,7 +97,8 @@ def late_queue(queue: Queue, *, policy: Policy, policies: PolicyFile, ledger: Le
     size, ordered = _shape(queue, ledger)
     pace = Pace(
         at_a_time=1 if ordered else policy.max_unavailable.of(size),
-        cooldown=policy.cooldown,
+        # Who reaches the emergency waits for no cooldown.
+        cooldown=0 if policy.emergency else policy.cooldown,
         per_workload=policy.max_per_workload,
         budget=policies.safety.budget,
         every=policy.pace if isinstance(policy.pace, int) else policy.pace.shortest_pause,

@@ -35,6 +35,7 @@ def about_workload(
 ) -> tuple[Veto, ...]:
     """Every veto of this stage; ``node`` is None where it is gone, ``now`` in seconds since the epoch."""
     vetoes = (
+        not_its_own(pod, workload),
         opted_out(workload.annotations, str(workload.ref)),
         marked_for_others(workload.annotations, str(workload.ref), policy=policy, policies=policies),
         rollout_in_progress(workload),
@@ -45,6 +46,17 @@ def about_workload(
         disruption_budget(pod, budgets),
     )
     return tuple(veto for veto in vetoes if veto)
+
+
+def not_its_own(pod: LivePod, workload: Workload) -> Veto | None:
+    """Who names a controller is not therefore one of its pods: one that was relabelled to be looked at is not replaced.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#isolating-pods-from-a-replicaset
+    """
+    if workload.selector is None or workload.selector.matches(pod.labels):
+        return None
+    detail = f"{workload.ref} does not select it by its labels, and so would not replace it"
+    return Veto(Reason.NO_CONTROLLER, detail)
 
 
 def rollout_in_progress(workload: Workload) -> Veto | None:
@@ -69,6 +81,12 @@ def revision_would_change(pod: LivePod, workload: Workload) -> Veto | None:
     if workload.outdated:
         detail = f"{workload.ref} has pods of an older template on {workload.outdated} nodes"
         return Veto(Reason.REVISION_WOULD_CHANGE, detail)
+    # Whoever edits the template of a ReplicaSet has it make other pods from then on, and nothing tells them apart.
+    has = {container.name: container.image for container in pod.containers}
+    for name, image in workload.images.items():
+        if has.get(name) != image:
+            detail = f"{pod.name} has container {name} from image {has.get(name)}, its replacement would have {image}"
+            return Veto(Reason.REVISION_WOULD_CHANGE, detail)
     if workload.revisions is None:
         return None
     number, made_from = ordinal(pod.name), pod.labels.get(REVISION, "")
@@ -109,7 +127,7 @@ def stuck(workload: Workload, ledger: Ledger) -> Veto | None:
         for record in ledger.settled
         if record.outcome is Outcome.STUCK_TERMINATING and record.workload.uid == workload.ref.uid
     }
-    for pod in workload.pods:
+    for pod in (*workload.pods, *workload.outside):
         if pod.uid in records:
             return Veto(Reason.WORKLOAD_NOT_READY, f"{pod.name} is still there: {records[pod.uid].detail}")
     return None

@@ -61,6 +61,9 @@ def of_container(series: Series, pod: LivePod) -> Samples | Veto:
         return _stranger(f"container {name}: the samples are of a part of it, {cgroup}")
     if runtime_id or container.id in cgroup:
         return series.samples
+    if cgroup and not _holds_uid(cgroup.rpartition("/")[2], pod):
+        # Beneath the pod's own path each container has one of its own, and this one's is another.
+        return _stranger(f"container {name}: the samples are of another container of the pod, {cgroup}")
     if not cgroup and (doubt := _elsewhere(series, pod)):
         return _stranger(f"container {name}: {doubt}")
     return _since(container.started_at, series)

@@ -45,6 +45,14 @@ def weighs_the_pod(policy: Policy, pod: LivePod) -> bool:
     return weighs_pods(policy) and pod.memory_limit is not None
 
 
+def measures_the_pod(policy: Policy, pod: LivePod) -> bool:
+    """The same, or where the policy's emergency is a share of the limit."""
+    if weighs_the_pod(policy, pod):
+        return True
+    of_limit = isinstance(policy.emergency, ShareOfLimit) and not policy.match.containers
+    return of_limit and pod.memory_limit is not None
+
+
 def judge(
     series: Sequence[Series], *, pod: LivePod, policy: Policy, scope: Scope, now: float, query: str, own_query: str = ""
 ) -> Breach | Veto:
@@ -62,21 +70,20 @@ def judge(
         # What is not seen is not below either.
         case.holes.setdefault(OWN, [Veto(Reason.SAMPLE_GAP, "the pod as a whole: no samples of its own cgroup")])
     verdicts = _verdicts(case)
-    breaches = [verdict for verdict in verdicts if isinstance(verdict, Breach)]
-    if breaches:
-        return max(breaches, key=lambda breach: breach.urgency)
+    if breaches := _breaches(verdicts):
+        return _worst(breaches, case)
     return _reason(case, [verdict for verdict in verdicts if isinstance(verdict, Veto)])
 
 
 def _take_in(series: Series, case: _Case, *, scope: Scope, now: float) -> None:
     """Put a series where it belongs: among the tracks, those with a hole, or the strangers."""
     name = series.labels.get("container", "")
-    own = name == OWN and weighs_the_pod(case.policy, case.pod)
+    own = name == OWN and measures_the_pod(case.policy, case.pod)
     found = of_pod(series, case.pod) if own else of_container(series, case.pod)
     if isinstance(found, Veto):
         case.strangers.append(found)
         return
-    samples = tuple(sample for sample in found if not sample[0] <= case.start - scope.range_margin)
+    samples = tuple(sample for sample in found if not sample[0] <= case.start - scope.largest_gap)
     if torn := hole(samples, start=case.start, now=now, policy=case.policy, scope=scope):
         where = f"container {name}" if name else "the pod as a whole"
         case.holes.setdefault(name, []).append(Veto(Reason.SAMPLE_GAP, f"{where}: {torn}"))
@@ -84,9 +91,25 @@ def _take_in(series: Series, case: _Case, *, scope: Scope, now: float) -> None:
         case.tracks.setdefault(name, []).append(Track(samples))
 
 
+def _breaches(verdicts: Sequence[Breach | Veto]) -> list[Breach]:
+    return [verdict for verdict in verdicts if isinstance(verdict, Breach)]
+
+
+def _worst(breaches: Sequence[Breach], case: _Case) -> Breach:
+    """The most urgent of them; in an emergency the most urgent of those that are one, where it can be told apart."""
+    emergency = case.policy.emergency
+    found = _breaches(_verdicts(replace(case, policy=replace(case.policy, threshold=emergency)))) if emergency else []
+    over = {breach.container for breach in found}
+    named = [breach for breach in breaches if breach.container in over]
+    return replace(max(named or breaches, key=lambda breach: breach.urgency), emergency=bool(over))
+
+
 def _reason(case: _Case, verdicts: Sequence[Veto]) -> Veto:
     """Why there is no breach: a hole first, because what is not seen is not below either; dead containers last."""
-    unseen = [doubt for name, doubts in case.holes.items() if name not in case.tracks for doubt in doubts]
+    missing = [name for name in case.holes if name not in case.tracks]
+    # For the emergency alone the pod's own cgroup is no reason.
+    asked = [name for name in missing if name != OWN or weighs_the_pod(case.policy, case.pod)]
+    unseen = [doubt for name in asked for doubt in case.holes[name]]
     if unseen:
         return min(unseen, key=str)
     if verdicts:

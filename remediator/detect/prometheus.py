@@ -10,7 +10,8 @@ import base64
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -18,10 +19,14 @@ from typing import Any, TypeAlias, TypeVar
 import orjson
 import requests
 from prometheus_api_client import PrometheusConnect
+from requests.adapters import HTTPAdapter
 
+from remediator.background import in_background
 from remediator.bodies import BodyTooLarge, BodyTooLate, read_body
 from remediator.errors import PrometheusError, PrometheusPartial, PrometheusRefused, PrometheusUnreachable
+from remediator.model.clocks import Heard, reading
 from remediator.model.measures import Series
+from remediator.tls import believing_no_one_yet
 
 T = TypeVar("T")
 Observer: TypeAlias = Callable[[str, float, str], None]
@@ -74,11 +79,13 @@ class Access:
 
 
 class Prometheus:
-    """Instant queries, each of them answered whole and in time, or not at all."""
+    """Questions, each of them answered whole and in time, or not at all."""
 
-    def __init__(self, access: Access, *, observe: Observer) -> None:
+    def __init__(self, access: Access, *, observe: Observer, heard: Heard = lambda _: None) -> None:
+        """``heard`` is told of the server's clock, by each answer that has a date."""
         self._access = access
         self._observe = observe
+        self._heard = heard
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     @property
@@ -94,11 +101,21 @@ class Prometheus:
         """The stored samples that a range selector gives at that whole second. Raises PrometheusError."""
         return self._ask(query, at, lambda item: Series(_labels(item), _samples(item["values"])))
 
+    def alerts(self) -> frozenset[str]:
+        """The names of all alerts that its rules may raise. Raises PrometheusError."""
+        with self._observed():
+            return self._in_time(self._alert_names)
+
     def _ask(self, query: str, at: int, read: Callable[[dict[str, Any]], T]) -> list[T]:
+        with self._observed():
+            return [self._read(item, read) for item in self._in_time(lambda: self._request(query, at))]
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
         started = time.monotonic()
         outcome, words = "ok", ""
         try:
-            return [self._read(item, read) for item in self._in_time(lambda: self._request(query, at))]
+            yield
         except PrometheusError as exc:
             outcome, words = _OUTCOMES.get(type(exc), "error"), str(exc)
             raise
@@ -113,11 +130,19 @@ class Prometheus:
 
     def _request(self, query: str, at: int) -> list[dict[str, Any]]:
         """One request on a connection of its own: evaluations are seconds apart, and no state is shared."""
-        with _Session(self._access) as session:
+        with _Session(self._access, self._heard) as session:
             # Without ``retry`` the client connects three times more, for six seconds, where nobody listens.
             client = PrometheusConnect(url=self.address, session=session, retry=0)
             result: list[dict[str, Any]] = client.custom_query(query, params={"time": str(at)})
             return result
+
+    def _alert_names(self) -> frozenset[str]:
+        with _Session(self._access, self._heard) as session:
+            data = session.ask("GET", f"{self.address}/api/v1/rules", params={"type": "alert"}).get("data")
+        try:
+            return frozenset(str(rule["name"]) for group in data["groups"] for rule in group["rules"])  # type: ignore[index]
+        except (TypeError, KeyError) as exc:
+            raise _odd(self.address, "its rules are not what was asked for") from exc
 
     def _in_time(self, request: Callable[[], T]) -> T:
         """Wait no longer than the deadline, whatever holds the request up: name resolution, dripping headers.
@@ -127,26 +152,24 @@ class Prometheus:
         if not self._slots.acquire(timeout=self._access.timeout):
             message = f"Prometheus at {self.address}: {_AT_ONCE} requests are unanswered; not sending another"
             raise PrometheusUnreachable(message)
-        results: list[T] = []
-        errors: list[BaseException] = []
 
-        def run() -> None:
+        def run() -> T:
             try:
-                results.append(request())
-            except BaseException as exc:  # noqa: BLE001  handed to the caller, whole
-                errors.append(exc)
+                return request()
             finally:
                 self._slots.release()
 
-        thread = threading.Thread(target=run, name="prometheus-request", daemon=True)
-        thread.start()
-        thread.join(self._access.timeout + CONNECT_TIMEOUT)
-        if errors:
-            raise errors[0]
-        if not results:
+        try:
+            outcome = in_background(run, name="prometheus-request")
+        except RuntimeError as exc:
+            self._slots.release()
+            message = f"Prometheus at {self.address} is not asked: {exc}"
+            raise PrometheusUnreachable(message) from exc
+        try:
+            return outcome.result(self._access.timeout + CONNECT_TIMEOUT)
+        except TimeoutError as exc:
             message = f"Prometheus at {self.address} had not answered after {self._access.timeout:g} s"
-            raise PrometheusUnreachable(message)
-        return results[0]
+            raise PrometheusUnreachable(message) from exc
 
 
 class _Answer:
@@ -162,28 +185,52 @@ class _Answer:
         return self._body
 
 
+class _Adapter(HTTPAdapter):
+    """Believes the certificates that the API server's client believes."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().init_poolmanager(*args, ssl_context=believing_no_one_yet(), **kwargs)
+
+
 class _Session(requests.Session):
     """Sends the parameters in the body, follows nothing, repeats nothing, and takes only whole answers."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, heard: Heard) -> None:
         super().__init__()
         # Otherwise REQUESTS_CA_BUNDLE overrides ``verify``, and a netrc or proxy of the environment joins in.
         self.trust_env = False
         self._access = access
+        self._heard = heard
         self._secrets = {
             value for value in (*access.headers.values(), *access.params.values()) if _may_be_secret(value)
         }
+        self._adapter = _Adapter()
+        self.mount("https://", self._adapter)
+
+    def get_adapter(self, url: str | bytes) -> HTTPAdapter:  # noqa: ARG002
+        """Ours, and not the one that the client mounts at its URL."""
+        return self._adapter
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # noqa: ARG002, ANN401
+        """What the client asks."""
+        timeout = f"{max(int(self._access.timeout), 1)}s"
+        body = self.ask("POST", url, data={**kwargs["params"], "timeout": timeout})
+        data = body.get("data")
+        if not isinstance(data, dict) or not isinstance(data.get("result"), list):
+            raise _odd(self._access.address, "no data.result in the answer")
+        return _Answer(body)
+
+    def ask(self, method: str, url: str, **parameters: Mapping[str, str]) -> dict[str, Any]:
+        """The whole body of a successful answer; parameters go as ``data`` or ``params``. Raises PrometheusError."""
         access = self._access
         deadline = time.monotonic() + access.timeout
-        parameters = {**access.params, **kwargs["params"], "timeout": f"{max(int(access.timeout), 1)}s"}
         headers, auth = self._request_headers(), self._basic()
+        sent = time.time()
         try:
             response = super().request(
-                "POST",
+                method,
                 url,
-                data=parameters,
+                **{place: {**access.params, **given} for place, given in parameters.items()},  # type: ignore[arg-type]
                 headers=headers,
                 auth=auth,
                 timeout=(CONNECT_TIMEOUT, access.timeout),
@@ -198,9 +245,11 @@ class _Session(requests.Session):
         except (requests.RequestException, OSError, ValueError) as exc:
             message = f"Prometheus at {access.address} can't be reached: {_brief(exc)}"
             raise PrometheusUnreachable(message) from exc
+        if told := reading(response.headers.get("Date"), sent=sent, got=time.time()):
+            self._heard(told)
         with response:
             content = self._content(response, deadline)
-        return _Answer(_checked(access.address, response.status_code, content, hide=self._hidden))
+        return _checked(access.address, response.status_code, content, hide=self._hidden)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: otherwise ``requests`` reads the whole body, and fails on an odd Location, before we see either."""
@@ -308,9 +357,6 @@ def _checked(address: str, status: int, content: bytes, *, hide: Callable[[str],
         message = f"Prometheus at {address} answered: {said}"
         raise PrometheusRefused(message, status=status)
     _refuse_partial(address, body, hide=hide)
-    data = body.get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("result"), list):
-        raise _odd(address, "no data.result in the answer")
     return body
 
 

@@ -133,7 +133,7 @@ def _samples(
 ) -> str:
     names = "|".join(_re2_quoted(pod) for pod in sorted(pods))
     matchers = _joined(selector, scope.matchers, f"namespace={quoted(namespace)}", f"pod=~{quoted(names)}", more)
-    return f"{METRICS[policy.signal]}{{{matchers}}}[{policy.for_seconds + scope.range_margin}s]"
+    return f"{METRICS[policy.signal]}{{{matchers}}}[{policy.for_seconds + scope.largest_gap}s]"
 
 
 def _limits(policy: Policy, safety: Safety, scope: Scope) -> str:

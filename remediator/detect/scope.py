@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import promql_parser
-import re2
+
+from remediator.policy.expressions import is_only_rusts
 
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST = "remediator_last"
@@ -21,7 +22,6 @@ _MATCHER = re.compile(
 _OF_CONTAINERS = frozenset({"container", "image", "name", "id"})
 _OF_PODS = ('container=""', 'image=""', 'pod!=""')
 """What the series of a pod's own cgroup have and have not."""
-_ILLEGAL = "illegal regex for "
 
 DEFAULT_SELECTOR = 'container!="",container!="POD",image!=""'
 
@@ -46,13 +46,12 @@ class Scope:
         return ",".join([*_OF_PODS, *kept])
 
     @property
-    def range_margin(self) -> int:
-        """Seconds that a range is asked for beyond ``for``, so that a sample at or before its start is in it."""
-        return 2 * self.sample_interval
-
-    @property
     def largest_gap(self) -> int:
-        """Seconds between two neighbouring samples above which the window is not whole."""
+        """Seconds between two neighbouring samples above which the window is not whole.
+
+        For so long before ``for`` samples are asked for as well, so that one at or before its start is there: where the
+        start lies makes a gap neither better nor worse.
+        """
         return 2 * self.sample_interval + 5
 
 
@@ -76,8 +75,7 @@ def misread(matchers: str) -> str:
         found = promql_parser.parse(f'up{{{inner}{"," if inner else ""}{_LAST}="1"}}')
     except ValueError as exc:
         reason = str(exc).splitlines()[0]
-        # The parser has the regular expressions of Rust, Prometheus those of RE2.
-        return "" if reason.startswith(_ILLEGAL) and _is_re2(reason.removeprefix(_ILLEGAL)) else reason
+        return "" if is_only_rusts(reason) else reason
     if not isinstance(found, promql_parser.VectorSelector) or found.offset is not None or found.at is not None:
         return "it ends the selector"
     if found.matchers.or_matchers:
@@ -85,13 +83,3 @@ def misread(matchers: str) -> str:
     if not found.matchers.matchers or found.matchers.matchers[-1].name != _LAST:
         return "it hides what follows"
     return ""
-
-
-def _is_re2(pattern: str) -> bool:
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options)
-    except re2.error:
-        return False
-    return True

@@ -13,6 +13,8 @@ from remediator.detect.scope import Scope
 from remediator.policy import Policy
 
 LEAST_SAMPLES = 3
+NO_MEMORY = float(1 << 60)
+"""Bytes that no container has: a counter of the kernel that falls below zero comes out as nearly 2^64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ def hole(samples: Sequence[tuple[float, float]], *, start: float, now: float, po
         return f"{len(samples)} samples, at least {LEAST_SAMPLES} are needed"
     if any(not math.isfinite(value) or value < 0 for _, value in samples):
         return "a sample is no finite number"
+    if (most := max(value for _, value in samples)) >= NO_MEMORY:
+        return f"a sample of {most:.0f} bytes is none that memory can have"
     if any(not math.isfinite(time) for time, _ in samples) or any(b <= a for (a, _), (b, _) in pairwise(samples)):
         return "the samples' times are out of order"
     if (age := now - samples[-1][0]) > policy.max_sample_age:

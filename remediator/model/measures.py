@@ -33,7 +33,8 @@ class Breach:
     of the limit or request in force); ``limit`` the bytes at which the kernel kills, None where nothing is limited;
     ``share`` is value / limit. ``container`` is empty where the sum over all containers counts, or the pod as a whole.
     It was over since ``over_since`` at least: the start of the window that was judged. ``growth`` is how much it gained
-    over that window, in bytes a second; 0.0 where it gained nothing.
+    over that window, in bytes a second; 0.0 where it gained nothing. In an ``emergency`` it was over the policy's
+    second, higher threshold as well, for as long.
     """
 
     policy: str
@@ -51,6 +52,7 @@ class Breach:
     sample_time: float
     over_since: float
     growth: float = 0.0
+    emergency: bool = False
 
     @property
     def share(self) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from remediator.model.surge import Footprint
+
 
 @dataclass(frozen=True, slots=True)
 class OwnerReference:
@@ -49,7 +51,9 @@ class LivePod:
     while nobody has asked for its deletion. ``ready_since`` is None while it is not Ready. ``memory_limit`` is the
     limit in force of the pod as a whole, in bytes, None for none. ``resizing`` are Kubernetes' words for a resize that
     is being carried out, empty while none is. ``unready`` says which probe or gate keeps it from being Ready, and
-    ``initializing`` what an init container waits for, where that is not just its turn.
+    ``initializing`` what an init container waits for, where that is not just its turn. ``ip`` is its address in the
+    cluster, empty while it has none. ``other_owners`` are the owners beside its controller, as ``Kind/name``.
+    ``restart_policy`` is ``Always`` where it is meant to run for ever.
     """
 
     namespace: str
@@ -74,6 +78,10 @@ class LivePod:
     resizing: str = ""
     unready: str = ""
     initializing: str = ""
+    ip: str = ""
+    other_owners: tuple[str, ...] = ()
+    restart_policy: str = "Always"
+    footprint: Footprint = field(default_factory=Footprint)
 
     @property
     def terminating(self) -> bool:

@@ -40,8 +40,9 @@ class Remediation:
     """One record: at most one pod instance is taken for it.
 
     Times are seconds since the epoch. ``outcome`` is None while it is in flight. ``taken_at`` is when the
-    API server accepted, ``available_at`` when the replacement was available. ``after`` is the memory of the
-    replacement in bytes, as first seen.
+    API server accepted (of a surge: when the pod was taken out of its ReplicaSet), ``available_at`` when the
+    replacement was available. ``after`` is the memory of the replacement in bytes, as first seen. ``undoing`` says why
+    a surge is being taken back, empty while it is not.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Remediation:
     replacement: str = ""
     replacement_uid: str = ""
     after: float | None = None
+    undoing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

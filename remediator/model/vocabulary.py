@@ -48,10 +48,14 @@ class Reason(StrEnum):
     PER_WORKLOAD_LIMIT = "per-workload-limit"
     BUDGET = "budget"
     CONCURRENCY = "concurrency"
+    WINDOW_CLOSED = "window-closed"
     PAUSED = "paused"
+    HELD = "held"
+    CLOCK = "clock"
     BREAKER_OPEN = "breaker-open"
     DISRUPTION_BUDGET = "disruption-budget"
     MASS_BREACH = "mass-breach"
+    SURGE_IMPOSSIBLE = "surge-impossible"
     DRY_RUN = "dry-run"
 
 
@@ -68,10 +72,11 @@ class Outcome(StrEnum):
     NOT_READY = "not-ready"
     STUCK_TERMINATING = "stuck-terminating"
     FAILED = "failed"
+    ROLLED_BACK = "rolled-back"
     NOTIFIED = "notified"
 
 
-OPENS_BREAKER = frozenset({Outcome.NOT_READY, Outcome.FAILED})
+OPENS_BREAKER = frozenset({Outcome.NOT_READY, Outcome.FAILED, Outcome.ROLLED_BACK})
 """After these nothing more is taken from the workload until somebody, or the replacement, says so."""
 
 GIVES_BACK = frozenset({Outcome.BLOCKED, Outcome.SUPERSEDED, Outcome.CALLED_OFF, Outcome.NOTIFIED})
@@ -90,9 +95,10 @@ class Evaluation(StrEnum):
 
 
 class Gate(StrEnum):
-    """What holds all action at once."""
+    """What holds all action at once, beside the ``hold-when-N`` of a policy file."""
 
     PAUSED = "paused"
+    CLOCK = "clock"
     JOURNAL = "journal"
 
 

@@ -55,12 +55,14 @@ class Workload:
     ``wanted`` is the number of pods it shall have, None where that can't be read: then as many as there are.
     ``selector`` is None where it can't be read: then the pods are told by their controller alone. ``rollout`` says in
     one sentence what is being rolled out, empty when nothing is. ``creation_failure`` is Kubernetes' own word for why
-    it can't make pods (the condition ReplicaFailure), which holds since ``creation_failed_at``. ``pods_version`` is the
-    resourceVersion of the list of pods.
+    it can't make pods (the condition ReplicaFailure), which holds since ``creation_failed_at``. ``never_more`` says why
+    it must not have a pod more than it wants (its strategy), empty where it may. ``outside`` are the pods that were
+    taken out of its ReplicaSet. ``pods_version`` is the resourceVersion of the list of pods.
 
     Of a StatefulSet: ``ordered`` (``OrderedReady``) makes no pod before all lower ordinals are Ready, ``first_ordinal``
     is where its ordinals start, and ``revisions`` what it makes its pods from. Of a DaemonSet: ``outdated`` is how many
-    nodes lack a pod of the newest template, and ``placement`` which nodes it has pods on.
+    nodes lack a pod of the newest template, and ``placement`` which nodes it has pods on. Of a ReplicaSet that nobody
+    controls: ``images`` are those of its template, by container.
     """
 
     ref: WorkloadRef
@@ -70,15 +72,18 @@ class Workload:
     rollout: str = ""
     creation_failure: str = ""
     creation_failed_at: float = 0.0
+    never_more: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[LivePod, ...] = ()
+    outside: tuple[LivePod, ...] = ()
     pods_version: str = ""
     ordered: bool = False
     first_ordinal: int = 0
     revisions: Revisions | None = None
     outdated: int = 0
     placement: Placement = field(default_factory=Placement)
+    images: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

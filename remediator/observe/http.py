@@ -17,11 +17,12 @@ from starlette.routing import Route
 from remediator.errors import SettingsError
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
+from remediator.pulse import Pulse
 
 _LAST_PORT = 65535
 
 
-def application(state: State, metrics: Metrics) -> Starlette:
+def application(state: State, metrics: Metrics, pulse: Pulse) -> Starlette:
     """The routes."""
 
     def show_metrics(request: Request) -> Response:
@@ -29,12 +30,13 @@ def application(state: State, metrics: Metrics) -> Starlette:
         return Response(encode(metrics.registry), headers={"Content-Type": content_type})
 
     def healthz(_: Request) -> Response:
-        if state.alive:
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse("the scheduler does not move\n", status_code=503)
+        still = pulse.still
+        return PlainTextResponse(f"{still or 'ok'}\n", status_code=503 if still else 200)
 
     def readyz(_: Request) -> Response:
-        words = [f"{name}: {problem or 'ok'}" for name, problem in state.now.dependencies.items()]
+        now = state.now
+        words = [f"{name}: {problem or 'ok'}" for name, problem in now.dependencies.items()]
+        words += [f"standby: {now.standby}"] if now.standby else []
         return PlainTextResponse("\n".join(words) + "\n", status_code=200 if state.ready else 503)
 
     routes: list[tuple[str, Callable[[Request], Response]]] = [

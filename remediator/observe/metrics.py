@@ -50,22 +50,24 @@ class Metrics:
             "kubernetes_request_duration", "Requests to the API server.", _REQUEST, "verb", "outcome"
         )
         self._lock = threading.Lock()
-        self._policies: set[str] = set()
+        self._policies: set[str] | None = None
         self._workloads: dict[tuple[str, str], None] = {}
         self.registry.register(_Snapshot(state))
 
     def keep(self, policies: Collection[str]) -> None:
         """These policies there are now: the series of others disappear."""
         with self._lock:
-            for gone in self._policies - set(policies):
+            for gone in (self._policies or set()) - set(policies):
                 for metric in (self._evaluations, self._duration, self._vetoes, self._remediations, self._released):
                     metric.remove_by_labels({"policy": gone})
             self._policies = set(policies)
 
     def evaluated(self, policy: str, outcome: Evaluation, seconds: float) -> None:
-        """An evaluation ended."""
-        self._evaluations.labels(policy, outcome).inc()
-        self._duration.labels(policy).observe(seconds)
+        """An evaluation ended; one of a policy that has gone meanwhile brings no series back."""
+        with self._lock:
+            if self._policies is None or policy in self._policies:
+                self._evaluations.labels(policy, outcome).inc()
+                self._duration.labels(policy).observe(seconds)
 
     def skipped(self, policy: str) -> None:
         """An evaluation was due while the one before it still ran."""
@@ -138,7 +140,7 @@ class _Snapshot:
         yield breakers
         active = GaugeMetricFamily("remediator_hold_active", "1 where this gate holds all action.", labels=["gate"])
         since = GaugeMetricFamily("remediator_hold_since_timestamp_seconds", "Since when it holds.", labels=["gate"])
-        for gate in Gate:
+        for gate in (*Gate, *now.hold_when):
             active.add_metric([gate], float(gate in now.gates))
             if gate in now.gates:
                 since.add_metric([gate], now.gates[gate])
@@ -156,6 +158,9 @@ class _Snapshot:
         coverage = GaugeMetricFamily(
             "remediator_measured_pods_ratio", "Measured pods over running matched pods.", labels=["policy"]
         )
+        interval = GaugeMetricFamily(
+            "remediator_evaluation_interval_seconds", "Between two evaluations, as scheduled.", labels=["policy"]
+        )
         late = GaugeMetricFamily(
             "remediator_late_pods",
             "Pods that reach their limit before their turn.",
@@ -169,7 +174,9 @@ class _Snapshot:
                 breaching.add_metric([name], state.breaching)
             if state.coverage is not None:
                 coverage.add_metric([name], state.coverage)
-        yield from (at, breaching, coverage, late)
+        for name, seconds in self._state.now.intervals.items():
+            interval.add_metric([name], seconds)
+        yield from (at, breaching, coverage, interval, late)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

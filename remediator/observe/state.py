@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from remediator.model.queues import LateQueue
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Gate
-
-STILL = 60.0
-"""Seconds without a heartbeat after which the scheduler is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +26,21 @@ class PolicyState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything at one moment. Empty ``dependencies`` words mean that it is well."""
+    """Everything at one moment. Empty ``dependencies`` words mean that it is well; ``standby`` names who leads.
+
+    ``intervals`` are the seconds between two evaluations, by policy.
+    ``gates`` are those that hold all action, with since when; ``hold_when`` the expressions of the policy file by gate.
+    """
 
     policies: Mapping[str, PolicyState] = field(default_factory=dict)
+    intervals: Mapping[str, int] = field(default_factory=dict)
     dependencies: Mapping[str, str] = field(default_factory=dict)
-    gates: Mapping[Gate, float] = field(default_factory=dict)
+    gates: Mapping[str, float] = field(default_factory=dict)
+    hold_when: Mapping[str, str] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     budget_left: int | None = None
     leading: bool = False
+    standby: str = ""
     reload_ok: bool = False
     reloaded_at: float | None = None
 
@@ -45,11 +48,9 @@ class Snapshot:
 class State:
     """The current snapshot; every change makes a new one. Safe to use from several threads."""
 
-    def __init__(self, *, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._beat = monotonic()
         waiting = {
             "policy": "not read yet",
             "kubernetes": "not asked yet",
@@ -64,18 +65,9 @@ class State:
         return self._now
 
     @property
-    def alive(self) -> bool:
-        """Whether the scheduler has moved lately."""
-        return self._monotonic() - self._beat < STILL
-
-    @property
     def ready(self) -> bool:
-        """Whether everything that we depend on has answered, and we lead."""
+        """Whether everything that we depend on has answered, and somebody leads."""
         return not any(self._now.dependencies.values())
-
-    def beat(self) -> None:
-        """The scheduler moves."""
-        self._beat = self._monotonic()
 
     def depends(self, name: str, problem: str) -> None:
         """How a dependency is; an empty problem is none."""
@@ -83,11 +75,22 @@ class State:
             if self._now.dependencies.get(name) != problem:
                 self._now = replace(self._now, dependencies={**self._now.dependencies, name: problem})
 
-    def policies(self, names: tuple[str, ...]) -> None:
-        """These policies there are now: the series of others disappear."""
+    def policies(
+        self,
+        names: tuple[str, ...],
+        hold_when: Mapping[str, str] | None = None,
+        intervals: Mapping[str, int] | None = None,
+    ) -> None:
+        """These policies there are now, and these expressions by their gates: the series of others disappear.
+
+        ``intervals`` are those of the ones that are evaluated.
+        """
         with self._lock:
-            known = self._now.policies
-            self._now = replace(self._now, policies={name: known.get(name, PolicyState()) for name in names})
+            known, before, after = self._now.policies, self._now.hold_when, hold_when or {}
+            policies = {name: known.get(name, PolicyState()) for name in names}
+            # Since when a gate holds is said of one expression, and another may have its number now.
+            gates = {gate: since for gate, since in self._now.gates.items() if before.get(gate) == after.get(gate)}
+            self._now = replace(self._now, policies=policies, intervals=intervals or {}, gates=gates, hold_when=after)
 
     def evaluated(self, name: str, state: PolicyState) -> None:
         """A policy was evaluated."""
@@ -101,12 +104,18 @@ class State:
             at = self._clock() if ok else self._now.reloaded_at
             self._now = replace(self._now, reload_ok=ok, reloaded_at=at)
 
-    def led(self, *, leading: bool) -> None:
-        """Whether we lead; who does not knows nothing of evaluations and of the journal."""
+    def led(self, *, leading: bool, standby: str = "") -> None:
+        """Whether we lead, or who does; who does not lead knows nothing of evaluations and of the journal."""
         with self._lock:
             policies = {name: PolicyState() for name in self._now.policies}
             self._now = replace(
-                self._now, leading=leading, policies=policies, gates={}, ledger=Ledger(), budget_left=None
+                self._now,
+                leading=leading,
+                standby=standby,
+                policies=policies,
+                gates={},
+                ledger=Ledger(),
+                budget_left=None,
             )
 
     def recorded(self, ledger: Ledger, budget_left: int) -> None:
@@ -115,12 +124,12 @@ class State:
             if self._now.leading:
                 self._now = replace(self._now, ledger=ledger, budget_left=budget_left)
 
-    def holds(self, gate: Gate, *, active: bool) -> None:
-        """Whether a gate holds all action; since when is kept."""
+    def holds(self, gate: str, *, active: bool) -> float | None:
+        """Whether a gate holds all action; since when is kept, and given where this is a change of it."""
         with self._lock:
             gates = dict(self._now.gates)
-            if active:
-                gates.setdefault(gate, self._clock())
-            else:
-                gates.pop(gate, None)
-            self._now = replace(self._now, gates=gates)
+            if active is (gate in gates) or gate not in {*Gate, *self._now.hold_when}:
+                return None
+            since = self._clock() if active else gates.pop(gate)
+            self._now = replace(self._now, gates={**gates, gate: since} if active else gates)
+            return since

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from remediator.model.measures import Breach, Veto
+from remediator.model.pods import LivePod
 from remediator.model.queues import LateQueue
 from remediator.model.remediations import Remediation
 from remediator.model.vocabulary import OPENS_BREAKER, Outcome, Reason
@@ -23,7 +24,7 @@ class Voice:
 
     def step(self, record: Remediation, event: str, **words: object) -> None:
         """One step of a remediation."""
-        log = logger().warning if event == "failed" else logger().info
+        log = logger().warning if "failed" in {event, words.get("outcome")} else logger().info
         log(f"remediation {event}", **_about(record), **words)
 
     def settled(self, record: Remediation) -> None:
@@ -44,6 +45,15 @@ class Voice:
             breaker_opened=record.outcome in OPENS_BREAKER,
             **seconds,
         )
+
+    def fallback(self, record: Remediation, why: Veto) -> None:
+        """The policy's action can't be done, and its fallback is: counted like a reason to leave a pod alone."""
+        self._metrics.vetoed(record.breach.policy, why.reason)
+        self.step(record, "fallback", words=str(why))
+
+    def stray(self, pod: LivePod, words: str) -> None:
+        """A pod that is out of its ReplicaSet, and no record says so."""
+        logger().warning("pod out of its ReplicaSet", namespace=pod.namespace, pod=pod.name, uid=pod.uid, words=words)
 
     def vetoed(
         self,
@@ -101,6 +111,7 @@ def measured(breach: Breach) -> dict[str, Any]:
         "share": None if breach.share is None else round(breach.share, 4),
         "threshold": breach.threshold,
         "threshold_text": breach.threshold_text,
+        "emergency": breach.emergency,
         "unit": breach.unit,
         "sample_time": datetime.fromtimestamp(breach.sample_time, UTC).isoformat(),
         "query": breach.query,

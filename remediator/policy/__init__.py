@@ -9,10 +9,11 @@ and :class:`PolicyWatch` does I/O.
 from remediator.policy.cron import Cron
 from remediator.policy.loader import load, parse
 from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, PolicyFile, Safety, WorkloadMatch
-from remediator.policy.reach import never_reached
+from remediator.policy.reach import named_namespaces, never_reached
 from remediator.policy.schema import json_schema
 from remediator.policy.thresholds import Quantity, ShareOfLimit, ShareOfRequest, Threshold
 from remediator.policy.watch import PolicyWatch
+from remediator.policy.windows import Window
 
 __all__ = [
     "Budget",
@@ -27,9 +28,11 @@ __all__ = [
     "ShareOfLimit",
     "ShareOfRequest",
     "Threshold",
+    "Window",
     "WorkloadMatch",
     "json_schema",
     "load",
+    "named_namespaces",
     "never_reached",
     "parse",
 ]

@@ -9,17 +9,18 @@ passes, whatever the clock calls it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib import resources
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from remediator.policy.durations import DAY
-from remediator.policy.words import quote
+from remediator.policy.weekdays import each_day
+from remediator.policy.words import BLANK, quote
+from remediator.policy.zones import first_moment, zone
 
 EXAMPLE = "30 2 * * mon-fri"
 LONGEST = 200
@@ -41,11 +42,12 @@ _FIELDS = (
     ("month", 12, "a month from 1 to 12 or jan to dec", "1-6 or dec"),
     ("weekday", 7, "a weekday", "mon-fri or sat,sun"),
 )
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WEEKDAYS = re.compile(rf"({'|'.join(_DAYS)})-({'|'.join(_DAYS)})")
+_STRANGE = re.compile(f"[^!-~{BLANK}]")
 _STEP = re.compile(r"/([0-9]+)")
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001  (what stands on the wall, not a moment)
-_MINUTE = timedelta(minutes=1)
+_LONG_AFTER = datetime(2061, 1, 1)  # noqa: DTZ001  (a fifth Monday of February comes twice until then)
+_ENOUGH_DAYS = 500
+"""Days that an expression names, after which its longest pause has come; rare ones come until ``_LONG_AFTER``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Cron:
         if self._hourly:
             return next(CronSim(self._fields, local)).astimezone(UTC)
         on_the_wall = CronSim(self._fields, local.replace(tzinfo=None))
-        return next(at for at in map(self._moment, on_the_wall) if at > moment)
+        return next(at for at in map(partial(first_moment, place=self._zone), on_the_wall) if at > moment)
 
     @property
     def shortest_pause(self) -> int:
@@ -84,38 +86,18 @@ class Cron:
         following = [*times[1:], times[0] + DAY // 60]
         return 60 * min(later - time for time, later in zip(times, following, strict=True))
 
-    def _moment(self, wall: datetime) -> datetime:
-        while True:
-            # The first of the two where the clock shows it twice: that is what no fold means.
-            moment = wall.replace(tzinfo=self._zone).astimezone(UTC)
-            if moment.astimezone(self._zone).replace(tzinfo=None) == wall:
-                return moment
-            wall += _MINUTE
+    @property
+    def longest_pause(self) -> int:
+        """The seconds between two runs at most, on days with 24 hours."""
+        fields = self._fields.split()
+        walk = _walk(fields)
+        times = sorted(60 * hour + minute for hour in walk.hours for minute in walk.minutes)
+        on_a_day = [later - time for time, later in pairwise(times)]
+        over_night = _longest_days(fields[2:]) * (DAY // 60) - times[-1] + times[0]
+        return 60 * max([*on_a_day, over_night])
 
     def __str__(self) -> str:
         return f"{self.text} ({self.timezone})"
-
-
-def zone(name: str) -> ZoneInfo:
-    """Give a time zone by its IANA name. Raises ValueError with one sentence for a person.
-
-    The names are those of the tzdata package, so that a file that loads here loads in the container as well.
-    """
-    known = _zones()
-    if name in known.values():
-        return ZoneInfo(name)
-    plain = name.strip().lower().replace(" ", "_")
-    # `Etc/GMT+8` lies eight hours west of UTC, so nobody who writes GMT+8 gets it from us.
-    cities = (key for key in known if key.endswith(f"/{plain}") and not key.startswith("etc/"))
-    meant = known.get(plain) or known.get(next(cities, ""))
-    message = f"{quote(name)} is not the IANA name of a time zone; write {meant or 'such as Europe/Berlin'}"
-    raise ValueError(message)
-
-
-@cache
-def _zones() -> Mapping[str, str]:
-    names = resources.files("tzdata").joinpath("zones").read_text("ascii").split()
-    return {name.lower(): name for name in names if name != "Factory"}
 
 
 def _read(text: str) -> list[str]:
@@ -123,11 +105,14 @@ def _read(text: str) -> list[str]:
     if len(text) > LONGEST:
         message = f"{quote(text)} has {len(text)} characters; at most {LONGEST} are taken: write several policies"
         raise ValueError(message)
+    if strange := _STRANGE.search(text):
+        message = f"{quote(text)} holds {quote(strange[0])}, which no expression has; write such as {EXAMPLE}"
+        raise ValueError(message)
     fields = text.lower().split()
     if instead := _slip(fields):
         message = f"{quote(text)} {instead}"
         raise ValueError(message)
-    fields[4] = _WEEKDAYS.sub(_each_day, fields[4])
+    fields[4] = each_day(fields[4])
     for number, (name, highest, right, example) in enumerate(_FIELDS):
         written = text.split()[number]
         if any(int(step) > highest for step in _STEP.findall(written)):
@@ -171,10 +156,13 @@ def _slip(fields: list[str]) -> str:
     return ""
 
 
-def _each_day(days: re.Match[str]) -> str:
-    # `sat-sun` and `fri-mon` are what people write, and a week has no first day that all agree on.
-    first, last = (_DAYS.index(day) for day in days.groups())
-    return ",".join(_DAYS[(first + number) % 7] for number in range((last - first) % 7 + 1))
+def _longest_days(fields: list[str]) -> int:
+    """The days from one that an expression's last three fields name to the next one, at most."""
+    if fields == ["*"] * 3:
+        return 1
+    named = CronSim(" ".join(["0", "0", *fields]), _ANY_TIME)
+    days = takewhile(lambda day: day < _LONG_AFTER, islice(named, _ENOUGH_DAYS))
+    return max((later - day).days for day, later in pairwise(days))
 
 
 def _walk(fields: list[str]) -> CronSim:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from remediator.model.hooks import Hook
 from remediator.model.pods import LivePod
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action, Signal
@@ -16,6 +17,7 @@ from remediator.policy.cron import Cron
 from remediator.policy.durations import format_duration
 from remediator.policy.patterns import Pattern, any_matches, compiled
 from remediator.policy.thresholds import FULL, Threshold
+from remediator.policy.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,16 @@ class Budget:
 class Safety:
     """What holds for all policies together.
 
-    ``max_breaching`` is a percentage of the measured pods. ``annotations`` lets a workload hold us back by its own
-    threshold, time and action; ``foreign_marks`` honours those that it carries for other tools.
+    ``max_breaching`` is a percentage of the measured pods. ``hold_when`` are PromQL expressions, each of which holds
+    all action while it gives any series. ``annotations`` lets a workload hold us back by its own threshold, time and
+    action; ``foreign_marks`` honours those that it carries for other tools.
     """
 
     excluded_namespaces: tuple[str, ...]
     max_concurrent: int
     budget: Budget
     max_breaching: int
+    hold_when: tuple[str, ...]
     paused: bool
     annotations: bool
     foreign_marks: bool
@@ -142,7 +146,10 @@ class Policy:
 
     Seconds: ``for_seconds``, ``max_sample_age``, ``jitter``, ``cooldown``, ``min_age``, ``ready_timeout``, and
     ``grace_period``, where ``None`` is the pod's own. ``max_per_workload`` is counted for each workload.
-    ``pace`` is the time between two evaluations, in seconds, or the times of them.
+    ``emergency`` is a second threshold; who is over both waits neither for a window nor for the cooldown.
+    ``pace`` is the time between two evaluations, in seconds, or the times of them. ``windows`` say when it may act;
+    none means always.
+    ``before`` is called in a pod before it goes, in that order. ``fallback`` is done where a surge is impossible.
     ``line`` is where it begins in its file.
     """
 
@@ -164,11 +171,20 @@ class Policy:
     enabled: bool
     line: int = field(compare=False)
     signal: Signal = Signal.WORKING_SET
+    before: tuple[Hook, ...] = ()
+    fallback: Action = Action.EVICT
+    windows: tuple[Window, ...] = ()
+    emergency: Threshold | None = None
 
     @property
     def when(self) -> str:
         """When it is evaluated, in words."""
         return f"at {self.pace}" if isinstance(self.pace, Cron) else f"every {format_duration(self.pace)}"
+
+    @property
+    def interval(self) -> int:
+        """The seconds between two evaluations: of a cron, those of its longest pause."""
+        return self.pace.longest_pause if isinstance(self.pace, Cron) else self.pace
 
     def matches(
         self,

@@ -1,10 +1,20 @@
-"""Which policies can never own a pod, because an earlier one takes all of theirs."""
+"""How far policies reach: which can never own a pod, and which namespaces they name."""
 
 from __future__ import annotations
 
+import re
+
 from remediator.policy.policies import Match, Policy, PolicyFile
+from remediator.policy.written import NAME
 
 _EVERYTHING = frozenset({".*", ".+"})
+_NAMESPACE = re.compile(NAME)
+
+
+def named_namespaces(file: PolicyFile) -> tuple[str, ...]:
+    """Give the namespaces that policies name, in order; one that is described by an expression is not among them."""
+    written = {name for policy in file.policies for name in policy.match.namespaces}
+    return tuple(sorted(name for name in written if _NAMESPACE.fullmatch(name)))
 
 
 def never_reached(file: PolicyFile) -> tuple[tuple[Policy, Policy], ...]:

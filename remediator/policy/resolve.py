@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from remediator.model.vocabulary import Action, Signal
+from remediator.policy import hooks
 from remediator.policy.cron import Cron
 from remediator.policy.durations import HOUR, format_duration
-from remediator.policy.fields import DefaultFields, MatchFields, PolicyFields, SafetyFields
-from remediator.policy.nodes import Place
+from remediator.policy.fields import DefaultFields, MatchFields, PolicyFields, SafetyFields, WindowFields
+from remediator.policy.nodes import Mapping, Place, locate
 from remediator.policy.policies import Budget, CountOrPercent, Match, Policy, Safety
 from remediator.policy.sections import Problems, Section
-from remediator.policy.thresholds import Threshold
+from remediator.policy.thresholds import Threshold, height
+from remediator.policy.weekdays import DAYS
+from remediator.policy.windows import DAY, EXAMPLE, Window
 
 EVERY = 60
 JITTER = 5
@@ -79,6 +82,7 @@ class Written:
 def check(written: Written, *, sample_interval: int, problems: Problems) -> None:
     """Report what is missing from a policy, and values that don't go together."""
     _check_missing(written, problems)
+    _check_emergency(written, problems)
     interval = f"sample interval of {format_duration(sample_interval)}"
     hold = written.value("for_seconds")
     least = LEAST_INTERVALS * sample_interval
@@ -96,16 +100,21 @@ def check(written: Written, *, sample_interval: int, problems: Problems) -> None
         )
         problems.add(written.place("max_sample_age"), message)
     _check_pace(written, problems)
+    hooks.check(written.policy, problems)
+    _check_fallback(written, problems)
+    _check_windows(written.policy, problems)
 
 
 def check_defaults(defaults: Section[DefaultFields], problems: Problems) -> None:
     """Report values of the defaults that don't go together."""
     _check_one_pace(defaults, problems)
+    hooks.check(defaults, problems)
+    _check_windows(defaults, problems)
 
 
 def policy(written: Written, *, sample_interval: int) -> Policy:
     """Give the policy that :func:`check` found nothing wrong with."""
-    pace = _pace(written)
+    pace, action = _pace(written), written.either("action", Action.EVICT)
     return Policy(
         name=written.name,
         match=_match(written.policy.fields.match or MatchFields()),
@@ -114,7 +123,7 @@ def policy(written: Written, *, sample_interval: int) -> Policy:
         max_sample_age=written.either("max_sample_age", _sample_age(sample_interval)),
         pace=pace,
         jitter=written.either("jitter", _jitter(_shortest_pause(pace))),
-        action=written.either("action", Action.EVICT),
+        action=action,
         max_unavailable=written.either("max_unavailable", MAX_UNAVAILABLE),
         cooldown=written.either("cooldown", COOLDOWN),
         max_per_workload=_max_per_workload(written),
@@ -125,6 +134,11 @@ def policy(written: Written, *, sample_interval: int) -> Policy:
         enabled=written.either("enabled", True),  # noqa: FBT003
         line=written.policy.node.place.line,
         signal=written.policy.fields.signal or Signal.WORKING_SET,
+        # Nothing goes where a breach is only reported, whatever the defaults have for the other policies.
+        before=() if action is Action.NOTIFY else hooks.resolved(written.either("before", ())),
+        fallback=written.either("fallback", Action.EVICT),
+        windows=_windows(written),
+        emergency=cast("Threshold | None", written.value("emergency")),
     )
 
 
@@ -137,6 +151,7 @@ def safety(written: SafetyFields) -> Safety:
         max_concurrent=written.max_concurrent or MAX_CONCURRENT,
         budget=Budget(actions=(budget and budget.actions) or BUDGET.actions, per=(budget and budget.per) or BUDGET.per),
         max_breaching=written.max_breaching or MAX_BREACHING,
+        hold_when=written.hold_when or (),
         paused=written.paused or False,
         annotations=written.annotations or False,
         foreign_marks=written.foreign_marks is not False,
@@ -150,6 +165,18 @@ def _check_missing(written: Written, problems: Problems) -> None:
     if written.value("threshold") is None and written.is_known("threshold"):
         message = "neither the policy nor the defaults have a threshold; write such as threshold: 90% of limit"
         problems.add(place, message, path=f"{place.path}.threshold")
+
+
+def _check_emergency(written: Written, problems: Problems) -> None:
+    threshold, emergency = (cast("Threshold | None", written.value(name)) for name in ("threshold", "emergency"))
+    if threshold is None or type(threshold) is not type(emergency) or emergency is None:
+        return
+    if height(emergency) <= height(threshold):
+        message = (
+            f"{emergency} is not higher than the threshold of policy {written.name}, which is {threshold}; "
+            "write a higher one, or remove the line"
+        )
+        problems.add(written.place("emergency"), message)
 
 
 def _pace(written: Written) -> int | Cron:
@@ -167,11 +194,12 @@ def _shortest_pause(pace: int | Cron) -> int:
 
 def _check_pace(written: Written, problems: Problems) -> None:
     _check_one_pace(written.policy, problems)
-    if not all(written.is_known(attribute) for attribute in ("every", "cron", "timezone")):
+    if not all(written.is_known(attribute) for attribute in ("every", "cron", "timezone", "windows")):
         return
     pace = _pace(written)
-    if isinstance(pace, int) and written.policy.fields.timezone is not None:
-        message = f"`timezone` is that of `cron`, which policy {written.name} has not; remove it"
+    has_times = isinstance(pace, Cron) or written.value("windows")
+    if written.policy.fields.timezone is not None and not has_times:
+        message = f"`timezone` is that of `cron` and `windows`, and policy {written.name} has neither; remove it"
         problems.add(written.place("timezone"), message)
     jitter = written.value("jitter")
     pause = _shortest_pause(pace)
@@ -184,10 +212,47 @@ def _check_pace(written: Written, problems: Problems) -> None:
         problems.add(written.place("jitter"), message)
 
 
+def _check_fallback(written: Written, problems: Problems) -> None:
+    own = written.policy.fields
+    if (
+        own.fallback is not None
+        and written.is_known("action")
+        and written.either("action", Action.EVICT) is not Action.SURGE
+    ):
+        message = (
+            f"`fallback` is what `action: surge` does where it can't, which policy {written.name} has not; remove it"
+        )
+        problems.add(written.place("fallback"), message)
+
+
 def _check_one_pace(section: Section[DefaultFields] | Section[PolicyFields], problems: Problems) -> None:
     if section.fields.every is not None and section.fields.cron is not None:
         line = section.place("every").line
         problems.add(section.place("cron"), f"`every` is here as well (line {line}); remove one of them")
+
+
+def _check_windows(section: Section[DefaultFields] | Section[PolicyFields], problems: Problems) -> None:
+    for number, window in enumerate(section.fields.windows or ()):
+        node = locate(section.node, ("windows", number))
+        unusable = node.unusable if isinstance(node, Mapping) else frozenset[str]()
+        missing = [key for key, value in (("from", window.from_), ("to", window.to)) if value is None]
+        if missing and not unusable.intersection(missing):
+            problems.add(node.place, f"the window has no {' and no '.join(missing)}; write such as {EXAMPLE}")
+        elif not missing and window.from_ in {window.to, DAY}:
+            message = "a window that ends when it begins never opens; write from 00:00 to 24:00 for the whole day"
+            problems.add(node.place, message)
+
+
+def _windows(written: Written) -> tuple[Window, ...]:
+    found = cast("tuple[WindowFields, ...]", written.either("windows", ()))
+    zone = written.either("timezone", TIMEZONE)
+    return tuple(_window(one, zone) for one in found)
+
+
+def _window(fields: WindowFields, zone: str) -> Window:
+    start, end = fields.from_ or 0, fields.to or 0
+    days = fields.days or frozenset(range(len(DAYS)))
+    return Window(days, start, end if end > start else end + DAY, fields.timezone or zone)
 
 
 def _match(fields: MatchFields) -> Match:

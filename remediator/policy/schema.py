@@ -10,15 +10,14 @@ from typing import Any
 
 from remediator.policy.fields import FileFields
 
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""The newest that Helm reads in all of its versions, and editors in full."""
+
 
 def json_schema() -> dict[str, Any]:
     """Give the schema as plain JSON values, without ``$schema`` so that it can be embedded anywhere."""
     schema = FileFields.model_json_schema(by_alias=True)
-    definitions = schema.pop("$defs")
-    definitions["PolicyFields"]["required"] = ["name"]
-    schema["required"] = ["policies"]
-    schema["properties"]["policies"]["minItems"] = 1
-    inlined = _inline(schema, definitions)
+    inlined = _inline(schema, schema.pop("$defs"))
     if not isinstance(inlined, dict):
         message = "a schema is an object"
         raise TypeError(message)
@@ -32,12 +31,14 @@ def _inline(node: object, definitions: dict[str, Any]) -> object:
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        return _inline(definitions[node["$ref"].rpartition("/")[2]], definitions)
+        said = {key: value for key, value in node.items() if key != "$ref"}
+        return _inline({**definitions[node["$ref"].rpartition("/")[2]], **said}, definitions)
     if "anyOf" in node:
         # A field that was left out is None to us; in the file, null is an error.
         (written,) = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
-        return _inline({**written, **{key: node[key] for key in node if key not in _OURS}}, definitions)
-    return {key: _inline(value, definitions) for key, value in node.items() if key not in {"title", "default"}}
+        return _inline({**written, **{key: value for key, value in node.items() if key != "anyOf"}}, definitions)
+    return {key: _inline(value, definitions) for key, value in node.items() if not _of_pydantic(key, value)}
 
 
-_OURS = frozenset({"anyOf", "title", "default"})
+def _of_pydantic(key: str, value: object) -> bool:
+    return key == "title" or (key == "default" and value is None)

@@ -12,18 +12,22 @@ from pydantic_core import ErrorDetails
 from remediator.errors import PolicyError, Problem
 from remediator.policy import unsupported
 from remediator.policy.fields import (
-    SENTENCE,
     BudgetFields,
     DefaultFields,
+    ExecFields,
     Fields,
     FileFields,
+    HookFields,
+    HttpFields,
     MatchFields,
     NamespaceFields,
     PerWorkloadFields,
     PolicyFields,
     SafetyFields,
+    WindowFields,
 )
 from remediator.policy.nodes import Listing, Mapping, Node, Place, locate, plain
+from remediator.policy.notations import SENTENCE
 from remediator.policy.words import describe, nearest, sentence
 
 Model = TypeVar("Model", bound=Fields)
@@ -31,8 +35,12 @@ Model = TypeVar("Model", bound=Fields)
 _NESTED: dict[str, type[Fields]] = {
     "match": MatchFields,
     "maxPerWorkload": PerWorkloadFields,
+    "windows": WindowFields,
     "namespaces": NamespaceFields,
     "budget": BudgetFields,
+    "before": HookFields,
+    "http": HttpFields,
+    "exec": ExecFields,
 }
 _HOMES: dict[str, type[Fields]] = {
     "in each policy": PolicyFields,
@@ -40,6 +48,10 @@ _HOMES: dict[str, type[Fields]] = {
     "under `safety`": SafetyFields,
     "under `maxPerWorkload` or `safety.budget`": BudgetFields,
     "under `safety.namespaces`": NamespaceFields,
+    "in a hook of `before`": HookFields,
+    "under `http` in a hook": HttpFields,
+    "under `exec` in a hook": ExecFields,
+    "in each of `windows`": WindowFields,
     "at the top level, not indented": FileFields,
 }
 _GUESSES = 200
@@ -151,7 +163,9 @@ def _report(error: ErrorDetails, model: type[Fields], node: Mapping, *, name: st
         elif model is DefaultFields and key in keys(PolicyFields):
             problems.add(place, f"`{key}` can't be a default; write it in each policy")
         else:
-            known = keys(model if len(loc) == 1 else _NESTED[str(loc[-2])])
+            # Of an item of a list the key before its number says what it is.
+            inside = [step for step in loc[:-1] if isinstance(step, str)]
+            known = keys(_NESTED[inside[-1]] if inside else model)
             later = unsupported.FIELDS.get(name, frozenset()) if len(loc) == 1 else ()
             meant = report_unknown(place, key, known=known, later=later, problems=problems)
             return meant if len(loc) == 1 else ""

@@ -8,12 +8,13 @@ from fractions import Fraction
 
 from remediator.policy.quantities import parse_bytes, parse_quantity, suggestion
 from remediator.policy.unsupported import PLAIN_NUMBER, not_yet
-from remediator.policy.words import describe, quote
+from remediator.policy.words import BLANK, describe, quote
 
 FULL = 100
 """Percent; no container gets beyond its limit alive, and any may use more than it has requested."""
 
-_SHARE = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%\s*of\s+(?P<base>limit|request)")
+_SHARE = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?) ?% ?of (?P<base>limit|request)")
+_BLANKS = re.compile(f"[{BLANK}]+")
 _PERCENT = re.compile(r"(?P<percent>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%.*", re.DOTALL)
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
 
@@ -59,6 +60,11 @@ Share = ShareOfLimit | ShareOfRequest
 Threshold = Quantity | Share
 
 
+def height(threshold: Threshold) -> Fraction:
+    """How high it is, to be compared with others of its kind: in bytes, or in percent."""
+    return Fraction(threshold.bytes) if isinstance(threshold, Quantity) else threshold.percent
+
+
 def parse_threshold(value: object) -> Threshold:
     """Read a threshold as it stands in the file: ``20Gi``, ``90% of limit`` or ``150% of request``.
 
@@ -71,7 +77,7 @@ def parse_threshold(value: object) -> Threshold:
     if not isinstance(value, str):
         message = f"{describe(value)} is not a threshold; write 20Gi or 90% of limit"
         raise ValueError(message)  # noqa: TRY004  (a person wrote it, not a programmer)
-    text = " ".join(value.split())
+    text = " ".join(_BLANKS.split(value.strip(BLANK)))
     if share := _SHARE.fullmatch(text):
         return _share(share, text)
     if percent := _PERCENT.fullmatch(text):

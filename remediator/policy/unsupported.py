@@ -1,6 +1,6 @@
 """What the policy's specification has and this version does not build: the one list of it.
 
-Each is refused by name. Ignoring ``windows`` would act at noon although somebody wrote night, and calling it
+Each is refused by name. Ignoring ``forecast`` would be late although somebody wrote to be early, and calling it
 an unknown key would send them looking for a slip of the pen. To lift an entry, remove its word here and add
 its field.
 """
@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from remediator.model.vocabulary import Action
-
-POLICY_FIELDS = frozenset({"before", "emergency", "fallback", "forecast", "windows"})
-SAFETY_FIELDS = frozenset({"holdWhen"})
-ACTIONS = frozenset({Action.SURGE})
+POLICY_FIELDS = frozenset({"forecast"})
 QUERY = "a query of one's own as signal"
 PLAIN_NUMBER = "a plain number as threshold"
 
-FIELDS: Mapping[str, frozenset[str]] = {"defaults": POLICY_FIELDS, "policies": POLICY_FIELDS, "safety": SAFETY_FIELDS}
+FIELDS: Mapping[str, frozenset[str]] = {"defaults": POLICY_FIELDS, "policies": POLICY_FIELDS}
 """By section of the file."""
 
 

@@ -11,6 +11,10 @@ LONGEST = 60
 
 LONGEST_SENTENCE = 500
 
+BLANK = " \t\r\n"
+"""What may stand between words. A no-break space, as web pages have it, is none: other programs that read the file,
+and Go's expressions in the chart's schema, take it for a letter."""
+
 
 def quote(text: str) -> str:
     """Put text between quotes, cut where it is long; control characters are escaped, not passed on."""

@@ -13,9 +13,10 @@ from remediator.detect.promql import METRICS, compile_queries
 from remediator.detect.scope import Scope
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
 from remediator.policy import Policy, PolicyFile
-from remediator.survey import file, limits, pace, selection, series, workloads
+from remediator.survey import file, holds, limits, pace, selection, series, workloads
 from remediator.survey.ask import Ask, Tell
 from remediator.survey.findings import Finding, Kind, merged, warning
+from remediator.survey.holds import Gate
 from remediator.survey.live import Live
 from remediator.survey.pace import Pace
 from remediator.survey.selection import Selection
@@ -49,6 +50,7 @@ class Report:
     pace: Pace | None = None
     findings: tuple[Finding, ...] = ()
     errors: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class _Found:
     measured: list[Measured] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
     pace: Pace | None = None
 
 
@@ -73,6 +76,11 @@ def survey(
     found = _Found(findings=file.faults(policies))
     enabled = [policy for policy in policies.policies if policy.enabled]
     namespaces: set[str] = set()
+    if prometheus is not None:
+        asked = holds.ask_all(Ask(prometheus, at=at, tell=tell), policies.safety)
+        found.gates.extend(asked.gates)
+        found.findings.extend(asked.findings)
+        found.errors.extend(asked.errors)
     if prometheus is not None and enabled:
         ask = Ask(prometheus, at=at, tell=tell)
         try:
@@ -86,7 +94,7 @@ def survey(
         except KubernetesError as exc:
             found.errors.append(str(exc))
         found.errors.extend(f"namespace {name}: {why}" for name, why in live.refused.items())
-    return Report(tuple(found.measured), found.pace, merged(found.findings), tuple(found.errors))
+    return Report(tuple(found.measured), found.pace, merged(found.findings), tuple(found.errors), tuple(found.gates))
 
 
 def _prometheus(

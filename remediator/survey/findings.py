@@ -20,6 +20,8 @@ class Kind(StrEnum):
     POLICY_FILE = "policy-file"
     NEVER_REACHED = "never-reached"
     PAST_BUDGETS = "past-budgets"
+    EXEC_HOOKS = "exec-hooks"
+    WINDOWS_MISSED = "windows-missed"
     NO_METRIC = "no-metric"
     EMPTY_SELECTION = "empty-selection"
     STALE = "stale"
@@ -34,6 +36,8 @@ class Kind(StrEnum):
     NO_LIMIT = "no-limit"
     NOT_ALL_MEASURED = "not-all-measured"
     ONLY_REPLICA = "only-replica"
+    HOLDS_NOW = "holds-now"
+    UNKNOWN_ALERT = "unknown-alert"
     BUDGET_NEVER_ALLOWS = "budget-never-allows"
 
 

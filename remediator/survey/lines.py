@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from remediator.model.holds import Hold
 from remediator.model.measures import Veto
 from remediator.model.vocabulary import Action, Evaluation
 from remediator.survey.values import Weight
@@ -28,7 +29,10 @@ OVER = frozenset({Verdict.WOULD_ACT, Verdict.WAITS, Verdict.LEFT_ALONE, Verdict.
 class Line:
     """One pod. ``reasons`` are those of all stages; ``words`` is a sentence where no reason is at hand.
 
+    In an ``emergency`` it is over the policy's second threshold as well.
+
     ``workload`` is ``Kind/name``, empty for a pod without; ``only_replica`` says that it is the only pod of that.
+    ``before`` are the hooks that are run in it before it goes.
     """
 
     namespace: str
@@ -44,6 +48,13 @@ class Line:
     reasons: tuple[Veto, ...] = ()
     words: str = ""
     only_replica: bool = False
+    emergency: bool = False
+    before: tuple[str, ...] = ()
+
+    @property
+    def goes(self) -> bool:
+        """Whether it would be taken, now or once it is its turn."""
+        return self.verdict in {Verdict.WOULD_ACT, Verdict.WAITS} and self.action is not Action.NOTIFY
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +74,16 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All lines, the most urgent first; ``notes`` are worth knowing, ``errors`` are what could not be told."""
+    """All lines, the most urgent first; ``notes`` are worth knowing, ``errors`` are what could not be told.
+
+    ``holds`` are the gates that hold all action.
+    """
 
     lines: tuple[Line, ...]
     policies: tuple[Evaluated, ...]
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
     def count(self, verdict: Verdict) -> int:
         """How many pods have this verdict."""

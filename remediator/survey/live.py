@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from remediator.cluster.api import ApiServer
+from remediator.cluster.neighbours import Neighbourhood
 from remediator.errors import KubernetesOdd, KubernetesRefused
 from remediator.model.pods import LivePod
 from remediator.model.workloads import WorkloadRef
@@ -24,6 +25,7 @@ class Live:
         self.owners = OwnersOnce(api, self.pods, tell=tell)
         self.nodes = NodesOnce(api, readable=nodes)
         self.budgets = BudgetsOnce(api)
+        self.neighbourhood = Neighbourhood(api)
 
     def read(self, policies: PolicyFile, *, measured: Iterable[str] = ()) -> None:
         """List the pods that the policies may be about. Raises KubernetesError.

@@ -11,17 +11,22 @@ from remediator.act.census import Census
 from remediator.act.examine import Examination, Go, Vetoed
 from remediator.act.intent import intend
 from remediator.act.rehearsal import rehearse, rehearsed
+from remediator.cluster.orphans import Orphans
 from remediator.cluster.removal import Answer, Removal, Taken
+from remediator.decide.clock import clock_hold
+from remediator.detect.holds import ask_holds
 from remediator.detect.nominate import nominated
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import Queries, compile_queries
 from remediator.detect.scope import Scope
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
+from remediator.model.holds import Hold
 from remediator.model.measures import Breach, Candidate, Veto
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Action, Evaluation, Reason
 from remediator.model.workloads import WorkloadRef
+from remediator.observe.clocks import Clocks
 from remediator.policy import Policy, PolicyFile
 from remediator.survey import values
 from remediator.survey.ask import Ask, Tell
@@ -37,11 +42,12 @@ _AGAIN = frozenset({Answer.CHANGED, Answer.CONTENTION})
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a plan is made with. ``removal`` is asked for dry runs only, and is None where nobody wants them."""
+    """What a plan is made with. ``dry_run`` is what dry runs are asked by, and is None where nobody wants them."""
 
     prometheus: Prometheus
     live: Live
-    removal: Removal | None
+    dry_run: tuple[Removal, Orphans] | None
+    clocks: Clocks
     scope: Scope
     clock: Callable[[], float]
     tell: Tell
@@ -64,7 +70,10 @@ def make(policies: PolicyFile, means: Means, account: Account) -> Plan:
     cases = {policy.name: _case(ask, policy, policies, means.scope) for policy in policies.policies}
     namespaces = {namespace for case in cases.values() for namespace, _ in case.measured.values}
     means.live.read(policies, measured=namespaces)
-    draft = _Draft(policies, means, account, at)
+    holds = ask_holds(means.prometheus, policies.safety.hold_when, at=at)
+    if clock := clock_hold(means.clocks.readings, account.ledger, means.clock()):
+        holds = (*holds, clock)
+    draft = _Draft(policies, means, account, at, holds)
     matched = list(means.live.matched(policies))
     by_policy: dict[str, list[tuple[LivePod, WorkloadRef | None]]] = defaultdict(list)
     for pod, owner, policy in matched:
@@ -76,7 +85,8 @@ def make(policies: PolicyFile, means: Means, account: Account) -> Plan:
     errors += [f"namespace {name}: {why}" for name, why in means.live.refused.items()]
     errors += [account.held] if account.held else []
     notes = [account.note] if account.note else []
-    return Plan(draft.lines, tuple(case.evaluated for case in cases.values()), tuple(notes), tuple(errors))
+    notes += [f"nothing is taken while this holds all action: {hold.why}" for hold in holds]
+    return Plan(draft.lines, tuple(case.evaluated for case in cases.values()), tuple(notes), tuple(errors), holds)
 
 
 def _case(ask: Ask, policy: Policy, policies: PolicyFile, scope: Scope) -> _Case:
@@ -123,8 +133,9 @@ class _Over:
 class _Draft:
     """The plan while it is being made."""
 
-    def __init__(self, policies: PolicyFile, means: Means, account: Account, at: int) -> None:
+    def __init__(self, policies: PolicyFile, means: Means, account: Account, at: int, holds: tuple[Hold, ...]) -> None:
         self._policies = policies
+        self._holds = holds
         self._means = means
         self._at = at
         self._now = account.ledger
@@ -140,6 +151,7 @@ class _Draft:
             owners=live.owners,
             nodes=live.nodes,
             budgets=live.budgets,
+            neighbourhood=live.neighbourhood,
             scope=means.scope,
             clock=means.clock,
         )
@@ -186,7 +198,7 @@ class _Draft:
         for name, line in by_name.items():
             verdict = judged[name].verdict
             if isinstance(verdict, Breach):
-                over = replace(line, weight=case.measured.of_breach(verdict))
+                over = replace(line, weight=case.measured.of_breach(verdict), emergency=verdict.emergency)
                 self._over.append(_Over(verdict, pods[namespace, name], case.policy, over))
             else:
                 below = verdict.reason is Reason.BELOW_THRESHOLD
@@ -211,35 +223,48 @@ class _Draft:
         later = self._guarded(over, self._then)
         if isinstance(later, Vetoed):
             return replace(line, verdict=Verdict.WAITS, reasons=later.vetoes)
-        if answer.policy.dry_run and self._means.removal is not None:
-            return replace(line, verdict=Verdict.LEFT_ALONE, reasons=rehearsed(answer, self._means.removal))
+        if answer.policy.dry_run and self._means.dry_run is not None:
+            return replace(line, verdict=Verdict.LEFT_ALONE, reasons=rehearsed(answer, *self._means.dry_run))
         if answer.policy.dry_run:
             veto = Veto(Reason.DRY_RUN, "the policy is on trial")
             return replace(line, verdict=Verdict.LEFT_ALONE, reasons=(veto,))
         line = self._asked(answer, line)
         if line.verdict is Verdict.WOULD_ACT and answer.policy.action is not Action.NOTIFY:
-            record = intend(answer, epoch=self._then.epoch, now=self._means.clock())
+            record = intend(answer, ledger=self._then, now=self._means.clock())
             self._then = changes.intended(self._then, record)
         return line
 
     def _as_held_back(self, line: Line, go: Go) -> Line:
         """The line by the policy that holds for the pod: its workload's annotations may have held that back."""
         weight = replace(line.weight, value=go.breach.value, threshold=go.breach.threshold, limit=go.breach.limit)
-        return replace(line, action=go.policy.action, threshold=go.policy.threshold.text, weight=weight)
+        return replace(
+            line,
+            action=go.policy.action,
+            threshold=go.policy.threshold.text,
+            weight=weight,
+            words=f"{go.policy.action} instead: {go.instead}" if go.instead else line.words,
+            emergency=go.breach.emergency,
+        )
 
     def _guarded(self, over: _Over, ledger: Ledger) -> Go | Vetoed:
         return self._examination.guarded(
-            over.breach, pod=over.pod, policy=over.policy, policies=self._policies, ledger=ledger, every_stage=True
+            over.breach,
+            pod=over.pod,
+            policy=over.policy,
+            policies=self._policies,
+            ledger=ledger,
+            holds=self._holds,
+            every_stage=True,
         )
 
     def _asked(self, go: Go, line: Line) -> Line:
         """What the API server says to a dry run, which changes nothing; the guards' word where it is not asked."""
-        removal = self._means.removal
-        if removal is None or go.policy.action is Action.NOTIFY:
+        dry_run = self._means.dry_run
+        if dry_run is None or go.policy.action is Action.NOTIFY:
             return replace(line, verdict=Verdict.WOULD_ACT)
         pod, taken = go.pod, Taken(Answer.UNKNOWN)
         for _ in range(_TRIES):
-            taken = rehearse(pod, go.policy, removal)
+            taken = rehearse(pod, go, *dry_run)
             if taken.answer not in _AGAIN:
                 break
             found = self._means.live.pods.again(pod)
@@ -284,4 +309,5 @@ class _Draft:
             verdict=Verdict.NOT_MEASURED if weight.value is None else Verdict.BELOW,
             words=f"nothing is set that {case.policy.threshold} could be of, so it is never over" if boundless else "",
             only_replica=owner is not None and is_only(owner, self._means.live.owners.pods_of(owner)),
+            before=tuple(map(str, case.policy.before)),
         )

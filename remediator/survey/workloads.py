@@ -58,7 +58,7 @@ def _only(policy: Policy, workloads: Sequence[str]) -> Finding:
         Kind.ONLY_REPLICA,
         where=f"{policy.name}: action",
         what=f"{counted(len(workloads), 'workload')} with one pod: {listed(workloads, most=_SHOWN)}; {ONLY_REPLICA}",
-        fix="give them a second replica, or a policy with action: notify before this one",
+        fix="write action: surge, which makes the new pod first; or give them a second replica",
         policies=[policy.name],
     )
 
@@ -89,8 +89,8 @@ def _budgets(live: Live, policy: Policy, workloads: Mapping[WorkloadRef, Sequenc
                     Kind.BUDGET_NEVER_ALLOWS,
                     where=f"{ref.namespace} {ref}",
                     what=f"PodDisruptionBudget {covering[0].name} never allows an eviction: {why}",
-                    fix="write minAvailable below the number of replicas, or maxUnavailable of 1 or more; "
-                    "until then its pods are left alone as disruption-budget",
+                    fix="write minAvailable below the number of replicas, or maxUnavailable of 1 or more, or, for a "
+                    "Deployment, action: surge; until then its pods are left alone as disruption-budget",
                     policies=[policy.name],
                 )
             )
