@@ -57,6 +57,7 @@ def safety(**changes: Any) -> Safety:  # noqa: ANN401
         max_concurrent=3,
         budget=Budget(actions=20, per=3600),
         max_breaching=50,
+        hold_when=(),
         paused=False,
         annotations=False,
         foreign_marks=True,

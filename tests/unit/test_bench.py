@@ -32,6 +32,7 @@ def event(seconds: float, verb: str, resource: str, *, name: str = "", user: str
     kind, _, subresource = resource.partition("/")
     received = NOW + timedelta(seconds=seconds)
     return AuditEvent(
+        group="",
         user=user,
         verb=verb,
         resource=kind,

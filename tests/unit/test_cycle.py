@@ -11,17 +11,22 @@ from structlog.testing import capture_logs
 
 from remediator.act.census import Census
 from remediator.act.examine import Examination, Judged, Vetoed
+from remediator.act.gates import SELDOM, Gates
 from remediator.act.remediations import Remediations
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.cycle import Cycle
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import compile_queries
+from remediator.errors import PrometheusError, PrometheusPartial, PrometheusUnreachable
+from remediator.model.clocks import Reading
+from remediator.model.holds import by_gate
 from remediator.model.measures import Breach, Veto
 from remediator.model.pods import LivePod, OwnerReference
 from remediator.model.remediations import Act, Ledger
 from remediator.model.vocabulary import Action, Evaluation, Reason
 from remediator.model.workloads import WorkloadRef
+from remediator.observe.clocks import API_SERVER, PROMETHEUS, Clocks
 from remediator.observe.metrics import Metrics
 from remediator.observe.state import State
 from remediator.observe.voice import Voice
@@ -44,12 +49,23 @@ class World:
     read_pods: list[str] = field(default_factory=list)
     judged_pods: list[str] = field(default_factory=list)
     guarded_pods: list[str] = field(default_factory=list)
+    held: dict[str, Vector | PrometheusError] = field(default_factory=dict)
+    """What expressions of ``holdWhen`` give that give something."""
+    asked: list[str] = field(default_factory=list)
+    elapsed: float = 0.0
+    clocks: Clocks = field(default_factory=Clocks)
 
     # As Prometheus
 
     def vector(self, query: str, *, at: int) -> Vector:
         """The answers to the queries of the first policy."""
         assert at == NOW
+        self.asked.append(query)
+        if query in self.file.safety.hold_when:
+            found = self.held.get(query, [])
+            if isinstance(found, PrometheusError):
+                raise found
+            return found
         queries = compile_queries(self.file.policies[0], self.file.safety, SCOPE)
         if query == queries.nominate:
             return [({"namespace": "shop", "pod": name}, 1.0) for name in self.pods]
@@ -65,6 +81,15 @@ class World:
     def workload_of(self, one: LivePod) -> WorkloadRef:
         """Its owner."""
         return WorkloadRef("StatefulSet", "shop", one.name, one.controller.uid if one.controller else "")
+
+    # As Remediations
+
+    def adopt(self) -> int:
+        """Nothing is in flight."""
+        return 0
+
+    def review_breakers(self) -> None:
+        """None is open."""
 
     # As Examination
 
@@ -99,7 +124,7 @@ def stage(world: World) -> Stage:
     """A cycle that leads."""
     state = State(clock=lambda: float(NOW))
     state.led(leading=True)
-    state.policies(("everyone",))
+    state.policies(("everyone",), by_gate(world.file.safety.hold_when))
     metrics = Metrics(state)
     cycle = Cycle(
         prometheus=cast("Prometheus", world),
@@ -108,6 +133,14 @@ def stage(world: World) -> Stage:
         remediations=cast("Remediations", world),
         ledger=lambda: world.ledger,
         policies=lambda: world.file,
+        gates=Gates(
+            prometheus=cast("Prometheus", world),
+            clocks=world.clocks,
+            ledger=lambda: world.ledger,
+            state=state,
+            clock=lambda: float(NOW),
+            monotonic=lambda: world.elapsed,
+        ),
         scope=SCOPE,
         state=state,
         metrics=metrics,
@@ -231,3 +264,107 @@ def test_a_report_is_no_queue(said: Said) -> None:
     world.ledger = Ledger(acts=world.ledger.acts, in_flight={under_way.id: under_way})
     stage(world).cycle.evaluate("everyone")
     assert said("queue slower than the leak") == []
+
+
+FIRST, SECOND = 'ALERTS{alertname="KubeAPIDown"}', "up == 0"
+FIRES: Vector = [({"alertname": "KubeAPIDown", "severity": "page"}, 0.0)]
+
+
+def holding(**changes: Any) -> World:  # noqa: ANN401
+    """A pod that is over, under two expressions of ``holdWhen``."""
+    return World(over("web-0"), measured=9, file=policies(policy(**changes), hold_when=(FIRST, SECOND)))
+
+
+def test_what_holds_all_action_is_seen_and_told_when_it_begins_and_ends(said: Said) -> None:
+    """Any series, whatever its value: outcome, metric with since when, and one line each for its begin and end."""
+    shown = stage(holding())
+    assert shown.cycle.evaluate("everyone") is Evaluation.OK
+    assert [shown.metric("hold_active", gate=f"hold-when-{n}") for n in (1, 2)] == [0, 0]
+    shown.world.held = {FIRST: FIRES}
+    for _ in range(3):
+        assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+    assert [shown.metric("hold_active", gate=f"hold-when-{n}") for n in (1, 2)] == [1, 0]
+    assert shown.metric("hold_since_timestamp_seconds", gate="hold-when-1") == NOW
+    assert shown.metric("hold_since_timestamp_seconds", gate="hold-when-2") is None
+    (line,) = said("hold begins")
+    assert (line["log_level"], line["gate"], line["expression"]) == ("warning", "hold-when-1", FIRST)
+    assert line["since"] == "2027-01-15T08:00:00+00:00"
+    assert line["why"] == 'hold-when-1: 1 series, such as {alertname="KubeAPIDown", severity="page"}'
+    shown.world.held = {}
+    assert shown.cycle.evaluate("everyone") is Evaluation.OK
+    (line,) = said("hold ends")
+    assert (line["gate"], line["expression"], line["since"]) == ("hold-when-1", FIRST, "2027-01-15T08:00:00+00:00")
+    assert shown.metric("hold_active", gate="hold-when-1") == 0
+
+
+def test_who_can_not_be_asked_holds(said: Said) -> None:
+    """A partial answer holds its own gate; a server that does not answer all of them, and is asked once."""
+    shown = stage(holding())
+    shown.world.held = {FIRST: PrometheusPartial("it is not whole")}
+    assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+    assert [line["why"] for line in said("hold begins")] == ["hold-when-1 can't be asked: it is not whole"]
+    shown.world.held = {FIRST: PrometheusUnreachable("nobody there")}
+    shown.world.asked.clear()
+    assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+    assert SECOND not in shown.world.asked
+    assert [line["why"] for line in said("hold begins")][1:] == ["hold-when-2 can't be asked: nobody there"]
+
+
+def test_a_report_is_not_held() -> None:
+    """``action: notify`` takes nothing; the gate is seen all the same."""
+    shown = stage(holding(action=Action.NOTIFY))
+    shown.world.held = {SECOND: FIRES}
+    assert shown.cycle.evaluate("everyone") is Evaluation.OK
+    assert shown.metric("hold_active", gate="hold-when-2") == 1
+
+
+def test_gates_are_asked_although_nothing_is_evaluated() -> None:
+    """A policy may be evaluated once a night: the metric is of the last minute, and costs no more than that."""
+    shown = stage(holding())
+    shown.world.held = {FIRST: FIRES}
+    shown.cycle.review()
+    assert shown.metric("hold_active", gate="hold-when-1") == 1
+    shown.world.held = {}
+    shown.world.elapsed = SELDOM - 1
+    shown.cycle.review()
+    assert shown.metric("hold_active", gate="hold-when-1") == 1
+    shown.world.elapsed = SELDOM
+    shown.cycle.review()
+    assert shown.metric("hold_active", gate="hold-when-1") == 0
+
+
+def test_since_when_is_said_of_one_expression() -> None:
+    """After a reload another one may have its number: it has not held before it was asked."""
+    shown = stage(holding())
+    shown.world.held = {FIRST: FIRES, SECOND: FIRES}
+    shown.cycle.evaluate("everyone")
+    shown.state.policies(("everyone",), by_gate((SECOND,)))
+    assert shown.metric("hold_active", gate="hold-when-1") == 0
+    assert shown.metric("hold_active", gate="hold-when-2") is None, "there is no second one any more"
+    shown.state.policies(("everyone",), by_gate((SECOND, FIRST)))
+    shown.cycle.evaluate("everyone")
+    assert shown.metric("hold_since_timestamp_seconds", gate="hold-when-1") == NOW
+
+
+def test_clocks_that_differ_hold_all_action_and_say_so(said: Said) -> None:
+    """A gate like the others, of a report too: whatever it would tell is of a time that nobody knows."""
+    for action in (Action.EVICT, Action.NOTIFY):
+        shown = stage(holding(action=action))
+        shown.world.clocks.of(PROMETHEUS)(Reading(-40.5, -39.5))
+        shown.world.clocks.of(API_SERVER)(Reading(-0.5, 0.5))
+        assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+        assert shown.metric("hold_active", gate="clock") == 1
+        line = said("hold begins")[-1]
+        assert (line["gate"], line["expression"]) == ("clock", "")
+        assert line["why"].endswith("Prometheus is 40 s behind us, and 30 s are allowed")
+        shown.world.clocks.of(PROMETHEUS)(Reading(-0.5, 0.5))
+        assert shown.cycle.evaluate("everyone") is Evaluation.OK
+        assert shown.metric("hold_active", gate="clock") == 0
+
+
+def test_a_journal_from_the_future_holds_all_action(said: Said) -> None:
+    """Our clock was set back: until it has come to where it was, no cooldown can be counted."""
+    shown = stage(holding())
+    shown.world.ledger = Ledger(acts=(Act("another", "before", NOW + 600.0),))
+    assert shown.cycle.evaluate("everyone") is Evaluation.HELD
+    assert said("hold begins")[0]["why"].endswith("08:10:00 UTC, 600 s ahead of our clock")

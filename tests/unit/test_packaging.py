@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -15,16 +16,17 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from remediator import __version__
 from remediator.policy import parse
 from remediator.settings import PREFIX, Settings
+from tests.image.dockerfile import DOCKERFILE, ROOT, instructions
+from tests.image.locks import locked
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-DOCKERFILE = ROOT / "Dockerfile"
 DEPLOY = ROOT / "deploy"
 
 Json = dict[str, Any]
@@ -76,18 +78,6 @@ def test_the_wheels_metadata_is_whole(wheel: zipfile.ZipFile) -> None:
 # The lock files
 
 
-def locked(path: Path) -> dict[str, tuple[Requirement, list[str]]]:
-    """The requirements of a lock file with their hashes, by name."""
-    lines = [line for line in path.read_text("utf-8").splitlines() if not line.strip().startswith("#")]
-    entries = re.split(r"\n(?=\S)", "\n".join(lines).replace("\\\n", " "))
-    found: dict[str, tuple[Requirement, list[str]]] = {}
-    for entry in filter(str.strip, entries):
-        hashes = re.findall(r"--hash=(\S+)", entry)
-        requirement = Requirement(entry.partition(" --hash")[0].strip())
-        found[canonicalize_name(requirement.name)] = (requirement, hashes)
-    return found
-
-
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: str(path.name))
 def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
     """One exact version each, and at least one SHA-256 to hold it to."""
@@ -118,28 +108,21 @@ def test_the_lock_files_hold_what_the_project_asks_for(name: str) -> None:
         assert asked.specifier.contains(Version(specifier.version)), text
 
 
-def test_what_is_tested_is_what_is_shipped() -> None:
-    """The developers' lock file has the same versions and hashes as that of the image."""
-    shipped, tested = (locked(ROOT / "requirements" / name) for name in ("runtime.txt", "dev.txt"))
+@pytest.mark.parametrize("name", ["runtime.txt", "build.txt"])
+def test_what_is_tested_is_what_is_shipped(name: str) -> None:
+    """The developers' lock file has the same versions and hashes as those of the image."""
+    shipped, tested = (locked(ROOT / "requirements" / one) for one in (name, "dev.txt"))
     assert {name: tested[name] for name in shipped} == shipped
 
 
 def test_the_build_backend_is_locked() -> None:
     """The image builds the wheel with the version that ``pyproject.toml`` names."""
     (asked,) = map(Requirement, project()["build-system"]["requires"])
-    pinned, _ = locked(ROOT / "requirements" / "dev.txt")[asked.name]
+    pinned, _ = locked(ROOT / "requirements" / "build.txt")[asked.name]
     assert pinned.specifier == asked.specifier
 
 
 # The image
-
-
-def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's instructions with their arguments, comments left out and lines joined."""
-    lines = [line for line in DOCKERFILE.read_text("utf-8").splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    pairs = [line.partition(" ") for line in joined.splitlines() if line.strip()]
-    return [(word, rest.strip()) for word, _, rest in pairs]
 
 
 def test_hadolint_has_nothing_to_say() -> None:
@@ -151,33 +134,52 @@ def test_hadolint_has_nothing_to_say() -> None:
 
 
 def test_the_base_is_pinned_once() -> None:
-    """All stages stand on one exact tag, which release automation can give a digest."""
+    """All stages stand on one exact tag, or a digest of it; the wheel's on the builder's own platform."""
     written = instructions()
     assert written[0][0] == "ARG"
-    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+\.\d+-slim-bookworm", written[0][1])
-    assert all(rest.startswith("${PYTHON_IMAGE}") for word, rest in written if word == "FROM")
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+\.\d+-slim-trixie(@sha256:[0-9a-f]{64})?", written[0][1])
+    assert [rest.removesuffix(" AS install") for word, rest in written if word == "FROM"] == [
+        "--platform=${BUILDPLATFORM} ${PYTHON_IMAGE} AS wheel",
+        "${PYTHON_IMAGE}",
+        "${PYTHON_IMAGE}",
+    ]
 
 
 def test_the_images_python_is_one_that_is_supported() -> None:
-    """The base's Python fits ``requires-python``, and the path of its standard library."""
-    found = re.search(r"python:(3\.\d+)\.", instructions()[0][1])
+    """The base's Python fits ``requires-python``."""
+    found = re.search(r"python:(3\.\d+\.\d+)-", instructions()[0][1])
     assert found is not None
-    assert Version(found[1]) >= Version("3.11")
-    paths = re.findall(r"/usr/local/lib/python(3\.\d+)", DOCKERFILE.read_text("utf-8"))
-    assert paths == [found[1]]
+    assert SpecifierSet(project()["project"]["requires-python"]).contains(found[1])
 
 
 def test_the_image_runs_as_nobody_and_without_a_shell() -> None:
-    """A numeric user, an entry point in exec form, no health check, and the version as a label."""
-    last = max(index for index, (word, _) in enumerate(instructions()) if word == "FROM")
-    final = instructions()[last:]
-    said = dict(final)
+    """A numeric user, an entry point in exec form, and no health check."""
+    said = dict(final_stage())
     assert said["USER"] == "65532:65532"
     assert said["ENTRYPOINT"] == '["/opt/remediator/bin/remediator"]'
     assert said["CMD"] == '["run"]'
     assert "HEALTHCHECK" not in said
-    assert ("ARG", f"VERSION={__version__}") in final
-    assert 'org.opencontainers.image.licenses="Apache-2.0"' in said["LABEL"]
+
+
+def test_the_image_says_what_it_is() -> None:
+    """Each label of the OCI's that a scanner or an update bot reads; those of a build are arguments of it."""
+    labels = dict(pair.split("=", 1) for pair in shlex.split(dict(final_stage())["LABEL"]))
+    of_a_build = {"version": "VERSION", "revision": "REVISION", "created": "CREATED", "source": "SOURCE"}
+    assert labels == {
+        "org.opencontainers.image.title": "remediator",
+        "org.opencontainers.image.description": project()["project"]["description"].partition(",")[0],
+        "org.opencontainers.image.licenses": project()["project"]["license"],
+        **{f"org.opencontainers.image.{name}": f"${{{argument}}}" for name, argument in of_a_build.items()},
+        "org.opencontainers.image.base.name": "${PYTHON_IMAGE}",
+    }
+    declared = [rest for word, rest in final_stage() if word == "ARG"]
+    assert declared == ["PYTHON_IMAGE", f"VERSION={__version__}", "REVISION", "CREATED", "SOURCE"]
+
+
+def final_stage() -> list[tuple[str, str]]:
+    """The instructions after the last FROM."""
+    last = max(index for index, (word, _) in enumerate(instructions()) if word == "FROM")
+    return instructions()[last + 1 :]
 
 
 def test_packages_come_by_hash_alone() -> None:
@@ -238,19 +240,17 @@ def test_everything_is_in_one_namespace_and_labelled() -> None:
 
 def test_the_rights_are_these_and_no_others() -> None:
     """Verb by verb; a wider role has to be written here as well."""
-    rules = {
-        item["kind"]: {
+    rules: dict[str, set[tuple[str, ...]]] = {}
+    for item in objects("rbac.yaml"):
+        rules.setdefault(item["kind"], set()).update(
             (group, resource, name, verb)
-            for rule in item["rules"]
+            for rule in item.get("rules", ())
             for group in rule["apiGroups"]
             for resource in rule["resources"]
             for name in rule.get("resourceNames", [""])
             for verb in rule["verbs"]
-        }
-        for item in objects("rbac.yaml")
-        if "rules" in item
-    }
-    assert rules == {
+        )
+    assert {kind: found for kind, found in rules.items() if found} == {
         "ClusterRole": {
             ("", "pods", "", "get"),
             ("", "pods", "", "list"),
@@ -275,12 +275,24 @@ def test_the_rights_are_these_and_no_others() -> None:
     }
 
 
+def test_the_right_to_run_commands_is_apart_and_of_a_namespace() -> None:
+    """A Role, which names no namespace, so that one is given when it is applied; bound to the daemon alone."""
+    assert one("exec/kustomization.yaml")["resources"] == ["rbac.yaml"]
+    role, binding = objects("exec/rbac.yaml")
+    assert (role["kind"], binding["kind"]) == ("Role", "RoleBinding")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "remediator", "namespace": "remediator"}]
+    assert all("namespace" not in item["metadata"] for item in (role, binding))
+
+
 def test_the_bindings_give_them_to_the_daemon_alone() -> None:
-    """Both roles are bound to the one service account that the Deployment uses."""
-    bindings = [item for item in objects("rbac.yaml") if item["kind"].endswith("Binding")]
-    assert {item["roleRef"]["kind"] for item in bindings} == {"ClusterRole", "Role"}
+    """Each role is bound to the one service account that the Deployment uses."""
+    given = objects("rbac.yaml")
+    bindings = [item for item in given if item["kind"].endswith("Binding")]
+    bound = {(item["roleRef"]["kind"], item["roleRef"]["name"]) for item in bindings}
+    assert bound == {(item["kind"], item["metadata"]["name"]) for item in given if "rules" in item}
     for item in bindings:
-        assert item["roleRef"]["name"] == "remediator"
         assert item["subjects"] == [{"kind": "ServiceAccount", "name": "remediator", "namespace": "remediator"}]
     assert one("deployment.yaml")["spec"]["template"]["spec"]["serviceAccountName"] == "remediator"
 
@@ -311,10 +323,10 @@ def test_the_pod_passes_the_restricted_level() -> None:
 
 
 def test_the_deployment_can_be_rolled_out() -> None:
-    """Only the leader is Ready, so the old pod has to go first, and has the time to finish a write."""
+    """The new pod stands by and is Ready; the old one has the time to finish a write and to hand its lease over."""
     spec = one("deployment.yaml")["spec"]
     assert spec["replicas"] == 1
-    assert spec["strategy"] == {"type": "Recreate"}
+    assert "strategy" not in spec, "the new one stands by until the old one hands its lease over"
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] >= 45
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediator.policy import Cron
-from remediator.policy.cron import zone
-from remediator.schedule import At, AtTrigger, Every, EveryTrigger, Schedule
+from remediator.policy.zones import zone
+from remediator.pulse import Pulse
+from remediator.schedule import _WORKERS, At, AtTrigger, Every, EveryTrigger, Past, Schedule
+from tests.rig.waiting import until
 
 HOUR = 3600
 NIGHTS = [
@@ -40,7 +45,7 @@ class Job:
     def wait_for(self, runs: int) -> None:
         """Until it has run so often."""
         with self._ran:
-            assert self._ran.wait_for(lambda: self.runs >= runs, timeout=10)
+            assert self._ran.wait_for(lambda: self.runs >= runs, timeout=60)
 
 
 @pytest.fixture
@@ -50,9 +55,15 @@ def skipped() -> list[str]:
 
 
 @pytest.fixture
-def schedule(skipped: list[str]) -> Iterator[Schedule]:
+def pulse() -> Pulse:
+    """A quarter of a second without a sign of life is too long."""
+    return Pulse(longest=0.25)
+
+
+@pytest.fixture
+def schedule(skipped: list[str], pulse: Pulse) -> Iterator[Schedule]:
     """A schedule that runs."""
-    running = Schedule(skipped=skipped.append)
+    running = Schedule(skipped=skipped.append, pulse=pulse)
     running.start()
     yield running
     running.stop()
@@ -84,8 +95,10 @@ def test_a_job_that_is_left_out_runs_no_more(schedule: Schedule) -> None:
     schedule.replace({"gone": Every(1, gone), "stays": Every(1, stays)})
     gone.wait_for(1)
     schedule.replace({"stays": Every(1, stays)})
-    runs = gone.runs
+    # What was due before it was left out may still be on its way to its thread.
     stays.wait_for(stays.runs + 1)
+    runs = gone.runs
+    stays.wait_for(stays.runs + 2)
     assert gone.runs == runs
     schedule.replace({})
 
@@ -111,15 +124,35 @@ def test_a_job_that_still_runs_is_skipped_and_told(schedule: Schedule, skipped: 
     def slow() -> None:
         running.append(1)
         assert len(running) == 1
-        going_on.wait(10)
+        going_on.wait(60)
         running.pop()
 
     append = skipped.append
     schedule._skipped = lambda job: (append(job), told.set())  # type: ignore[assignment, func-returns-value]
     schedule.replace({"evaluate slow": Every(1, slow)})
-    assert told.wait(10)
+    assert told.wait(60)
     going_on.set()
     assert set(skipped) == {"evaluate slow"}
+
+
+def test_what_stands_apart_waits_for_no_evaluation(schedule: Schedule) -> None:
+    """However many policies wait for a slow Prometheus: a heart that does not beat meanwhile would cost the lease."""
+    end, alive, waiting = threading.Event(), Job(), []
+
+    def wait() -> None:
+        waiting.append(1)
+        end.wait(30)
+
+    try:
+        schedule.replace({f"evaluate {n}": Every(HOUR, wait) for n in range(30)})
+        until(lambda: len(waiting) == _WORKERS, "no worker is left", 60, every=0.005)
+        schedule.replace(
+            {**{f"evaluate {n}": Every(HOUR, wait) for n in range(30)}, "heartbeat": Every(1, alive, apart=True)}
+        )
+        alive.wait_for(2)
+        assert len(waiting) == _WORKERS
+    finally:
+        end.set()
 
 
 class Tick:
@@ -128,6 +161,15 @@ class Tick:
     def after(self, moment: datetime) -> datetime:
         """The next one."""
         return moment + timedelta(seconds=0.1)
+
+
+def test_a_run_that_hangs_is_named(schedule: Schedule, pulse: Pulse) -> None:
+    """By its job's name, until it ends."""
+    end = threading.Event()
+    schedule.replace({"evaluate web": Every(3600, lambda: end.wait(60))})
+    until(lambda: pulse.still.startswith("evaluate web has not moved for"), "it is seen to hang", 60, every=0.005)
+    end.set()
+    until(lambda: not pulse.still, "it goes on", 60, every=0.005)
 
 
 def in_an_hour() -> Cron:
@@ -158,6 +200,95 @@ def test_a_job_whose_times_change_goes_by_the_new_ones(schedule: Schedule) -> No
     schedule.replace({"job": Every(1, again), "stays": Every(HOUR, stays)})
     again.wait_for(1)
     assert (seconds.runs, waits.runs, stays.runs) == (1, 0, 1)
+
+
+def test_swaps_many_times_a_second_neither_lose_nor_double_a_run(schedule: Schedule) -> None:
+    """Paces that alternate, a job that comes and goes, another function each time: a run each second all the same."""
+    paces, comes, stays, left_in_peace = Job(), Job(), Job(), Job()
+    # A machine that stands still for a while makes one run of several, in this schedule as well.
+    peaceful = Schedule(skipped=lambda _: None, pulse=Pulse())
+    peaceful.start()
+    peaceful.replace({"job": Every(1, left_in_peace)})
+    end = time.monotonic() + 60
+    for number in itertools.count():
+        if number > 200 and left_in_peace.runs >= 5:
+            break
+        assert time.monotonic() < end
+        jobs: dict[str, Every | At] = {
+            "paces": Every(1 + number % 2, partial(paces), jitter=0),
+            "stays": Every(1, partial(stays)),
+        }
+        schedule.replace({**jobs, "comes": Every(1, partial(comes))} if number % 3 else jobs)
+        time.sleep(0.003)
+    runs = left_in_peace.runs
+    peaceful.stop()
+    # The first run is at once, and the others at whole seconds of their own; every other swap has a pace of two.
+    assert runs - 2 <= stays.runs <= runs + 2
+    assert runs - 2 <= comes.runs <= runs + 2
+    assert runs / 2 - 1 <= paces.runs <= runs + 2
+
+
+def test_what_comes_back_counts_from_its_last_run(schedule: Schedule) -> None:
+    """Away for a moment, it does not run at once; in a new term it does, as whatever is new."""
+    job, new = Job(), Job()
+    schedule.replace({"job": Every(HOUR, job)})
+    job.wait_for(1)
+    schedule.replace({})
+    schedule.replace({"job": Every(HOUR, job), "new": Every(HOUR, new)})
+    new.wait_for(1)
+    assert job.runs == 1
+    schedule.replace({})
+    schedule.replace({"job": Every(HOUR, job)}, anew=True)
+    job.wait_for(2)
+
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@given(seconds=st.integers(1, 86400), jitter=st.integers(0, 86400), ago=st.floats(-86400, 2 * 86400))
+def test_a_job_with_another_pace_is_due_a_pace_after_its_last_run(seconds: int, jitter: int, ago: float) -> None:
+    """Never in the past, at once where it is overdue or the clock was put back, and then in step with that run."""
+    ran = NOON - timedelta(seconds=ago)
+    trigger, first = Every(seconds, lambda: None, jitter).begin(NOON, Past(ran=ran))
+    due = ran.replace(microsecond=0) + timedelta(seconds=seconds)
+    if NOON < due <= NOON + timedelta(seconds=seconds):
+        assert due <= first <= due + timedelta(seconds=min(jitter, seconds - 1))
+        following = trigger.get_next_fire_time(first, first)
+        assert (
+            timedelta(0) <= following - due - timedelta(seconds=seconds) <= timedelta(seconds=min(jitter, seconds - 1))
+        )
+    else:
+        assert first == NOON
+
+
+def test_a_run_that_was_put_off_by_its_jitter_is_kept() -> None:
+    """Its time has come, and it waits a little: a file that changes the jitter, or comes back, does not lose it."""
+    nightly = Cron("0 2 * * *")
+    planned = datetime(2026, 11, 25, 2, 0, 20, tzinfo=UTC)
+    now = planned - timedelta(seconds=15)
+    _, first = At(nightly, lambda: None, jitter=5).begin(now, Past(planned=planned, pace=(nightly, 30)))
+    assert first == planned
+    other = Cron("0 3 * * *")
+    _, first = At(other, lambda: None, jitter=5).begin(now, Past(planned=planned, pace=(nightly, 30)))
+    assert first >= datetime(2026, 11, 25, 3, tzinfo=UTC)
+
+
+def test_a_run_that_is_due_when_its_pace_changes_is_not_lost(skipped: list[str], pulse: Pulse) -> None:
+    """Due under the old file and not begun yet, it is run under the new one."""
+    before, after = Job(), Job()
+    schedule = Schedule(skipped=skipped.append, pulse=pulse)
+    schedule.replace({"job": Every(HOUR, before), "nightly": At(Tick(), before)})
+    until(
+        lambda: datetime.now(UTC) > schedule._scheduler.get_job("nightly").next_run_time,
+        "the time has come",
+        60,
+        every=0.005,
+    )
+    schedule.replace({"job": At(in_an_hour(), after), "nightly": At(in_an_hour(), after)})
+    schedule.start()
+    after.wait_for(2)
+    schedule.stop()
+    assert before.runs == 0
 
 
 def driven(

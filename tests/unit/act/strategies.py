@@ -9,7 +9,8 @@ from remediator.model.remediations import Act, Baseline, Breaker, Ledger, Remedi
 from remediator.model.vocabulary import Action, Outcome, Unit
 from remediator.model.workloads import WorkloadRef
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(-(2.0**63), 2.0**63)
+"""Nothing that is measured is larger."""
 times = st.one_of(st.floats(0, 4e9), st.integers(0, 4_000_000_000).map(float))
 words = st.text(max_size=12)
 ids = st.text("0123456789abcdef", min_size=12, max_size=12)
@@ -60,6 +61,7 @@ records = st.builds(
     replacement=words,
     replacement_uid=words,
     after=st.none() | numbers,
+    undoing=words,
 )
 acts = st.builds(
     Act, workload_uid=uids, remediation_id=ids, at=times, settled_at=st.none() | times, spends=st.booleans()
@@ -69,7 +71,9 @@ ledgers = st.builds(
     epoch=st.integers(0, 1 << 53),
     holder=words,
     in_flight=st.lists(records, max_size=2).map(lambda some: {one.id: one for one in some}),
-    breakers=st.dictionaries(uids, st.builds(Breaker, workload=workloads, opened_at=times, record=records), max_size=1),
+    breakers=st.lists(st.builds(Breaker, workload=workloads, opened_at=times, record=records), max_size=1).map(
+        lambda some: {one.workload.uid: one for one in some}
+    ),
     settled=st.lists(records, max_size=1).map(tuple),
     acts=st.lists(acts, max_size=3).map(tuple),
 )

@@ -49,6 +49,7 @@ class World:
             owners=cast("Any", _Owners(self)),
             nodes=cast("Any", _Nodes(self)),
             budgets=cast("Any", _Budgets(self)),
+            neighbourhood=cast("Any", None),
             scope=SCOPE,
             clock=lambda: float(NOW),
         )
@@ -122,7 +123,13 @@ def guarded(world: World, *, file: PolicyFile | None = None, every_stage: bool =
     """What the guards say of ``pod()``, changed."""
     file = file or policies()
     return world.examination.guarded(
-        breach(), pod=pod(**of_pod), policy=file.policies[0], policies=file, ledger=Ledger(), every_stage=every_stage
+        breach(),
+        pod=pod(**of_pod),
+        policy=file.policies[0],
+        policies=file,
+        ledger=Ledger(),
+        holds=(),
+        every_stage=every_stage,
     )
 
 

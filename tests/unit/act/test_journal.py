@@ -26,7 +26,7 @@ from remediator.errors import (
     NotLeader,
     RemediatorError,
 )
-from remediator.model.remediations import Ledger
+from remediator.model.remediations import Breaker, Ledger
 from remediator.model.vocabulary import Outcome
 from remediator.model.workloads import WorkloadRef
 from tests.unit.act.fakes import NAME, Cluster, Leader, end, intent, journal, refused
@@ -95,6 +95,29 @@ def test_a_journal_that_somebody_has_edited_is_read_or_refused(ledger: Ledger, d
 def test_what_is_wrong_is_said(text: str | None, words: str) -> None:
     """The sentence names the place."""
     with pytest.raises(JournalUnreadable, match=words):
+        decode(text)
+
+
+@pytest.mark.parametrize("part", ["in_flight", "breakers"])
+def test_what_stands_under_another_name_is_not_found_again(part: str) -> None:
+    """Nobody would ever carry on with such a record, which holds its slot, and no guard would see such a breaker."""
+    one = record(outcome=None)
+    document = json.loads(
+        encode(Ledger(in_flight={one.id: one}, breakers={one.workload.uid: Breaker(one.workload, 1.0, one)}))
+    )
+    (found,) = document["ledger"][part].values()
+    document["ledger"][part] = {"another": found}
+    with pytest.raises(
+        JournalUnreadable, match=f"the journal can't be read: in ledger.{part} another is the name of something else"
+    ):
+        decode(json.dumps(document))
+
+
+def test_a_text_is_no_number() -> None:
+    """A NaN would be written as null by the next change, and nothing could be read afterwards."""
+    one = record(intended_at=7.0)
+    text = encode(Ledger(in_flight={one.id: one})).replace('"intended_at":7.0', '"intended_at":"NaN"')
+    with pytest.raises(JournalUnreadable):
         decode(text)
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from remediator.act.examine import Go, World
 from remediator.act.rehearsal import rehearsed
+from remediator.cluster.orphans import Orphans
 from remediator.cluster.removal import Answer, Removal, Taken
 from remediator.model.nodes import Node
+from remediator.model.pods import LivePod
 from remediator.model.vocabulary import Action, Reason
 from tests.unit import make
 
@@ -29,12 +31,16 @@ class Asked:
         self.requests.append({"action": action, **more})
         return Taken(self._answer, "its words")
 
+    def take_out(self, pod: LivePod, **more: object) -> Taken:
+        """As ``Orphans``."""
+        return self.take(Action.SURGE, uid=pod.uid, **more)
+
 
 def trial(asked: Asked, **policy: Any) -> tuple[tuple[Reason, str], ...]:  # noqa: ANN401
     """The vetoes of a rehearsal."""
     around = World(make.workload(), Node("node-1"), (), make.NOW)
     go = Go(make.breach(), make.pod(), around, make.policy(dry_run=True, **policy))
-    vetoes = rehearsed(go, cast("Removal", asked))
+    vetoes = rehearsed(go, cast("Removal", asked), cast("Orphans", asked))
     return tuple((veto.reason, veto.detail) for veto in vetoes)
 
 
@@ -82,3 +88,11 @@ def test_a_report_is_not_rehearsed_at_the_server() -> None:
     asked = Asked(Answer.ACCEPTED)
     assert trial(asked, action=Action.NOTIFY) == ((DRY, "it would have been reported"),)
     assert asked.requests == []
+
+
+def test_of_a_surge_its_first_step_is_rehearsed() -> None:
+    """What the disruption budget says to the last one depends on the pod that is not there yet."""
+    asked = Asked(Answer.ACCEPTED)
+    assert trial(asked, action=Action.SURGE) == ((DRY, "the API server would have accepted the surge"),)
+    (request,) = asked.requests
+    assert (request["action"], request["uid"], request["dry_run"]) == (Action.SURGE, make.pod().uid, True)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from remediator.act.examine import Go, Vetoed
+from remediator.act.remediations import Begun
 from remediator.cluster.removal import Answer, Taken
 from remediator.errors import JournalMissing, NotLeader
 from remediator.model.measures import Veto
@@ -44,13 +48,43 @@ def test_a_record_that_is_settled_while_it_is_adopted_is_not_run_again() -> None
         found = real()
         if threading.current_thread() is threading.main_thread() and not go_on.is_set():
             go_on.set()
-            supervisor.join(5)
+            supervisor.join(60)
         return found
 
     held.current = current  # type: ignore[method-assign]
     assert supervisor.adopt() == 0
     assert world.evicted == []
     assert [record.outcome for record in world.settled] == [Outcome.CALLED_OFF]
+
+
+def test_a_record_for_which_there_was_no_thread_is_carried_on_with_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the journal, nobody works on it, and it holds its slot: the next look adopts it."""
+    cluster, world = Cluster(), World(lambda: NO)
+    supervisor = remediations(world, cluster)
+
+    def no_thread(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_thread)
+        for attempt in (lambda: begin(supervisor), supervisor.adopt):
+            with pytest.raises(RuntimeError):
+                attempt()
+            assert len(cluster.ledger.in_flight) == 1
+    supervisor.join(1)
+    assert supervisor.adopt() == 1
+    supervisor.join(60)
+    assert not cluster.ledger.in_flight
+
+
+def test_nothing_is_begun_once_we_are_told_to_stop() -> None:
+    """An evaluation that is still going on writes no intent: the next leader looks for itself."""
+    cluster, world = Cluster(), World(go)
+    world.pause = lambda seconds: seconds == 0  # type: ignore[method-assign]
+    with pytest.raises(NotLeader, match="nothing new is begun"):
+        remediations(world, cluster).begin(go())
+    assert cluster.writes == 0
 
 
 @pytest.mark.parametrize("answer", [LOST, UNAVAILABLE], ids=["lost", "503"])
@@ -67,7 +101,7 @@ def test_a_late_request_is_waited_for_from_when_it_was_sent(answer: Taken) -> No
     world.guarded = guarded
     supervisor = remediations(world, cluster)
     begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     (record,) = world.settled
     assert len(world.evicted) == 3
     assert record.outcome is Outcome.CALLED_OFF
@@ -82,7 +116,7 @@ def test_refusals_that_change_nothing_are_over_at_once() -> None:
     world = World(go, answers=[Taken(Answer.OVERLOAD, "too many requests")] * 3)
     supervisor = remediations(world, cluster)
     begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     (record,) = world.settled
     assert record.outcome is Outcome.CALLED_OFF
     assert "too many requests" in record.detail
@@ -103,7 +137,7 @@ def test_what_was_seen_before_an_overload_is_not_acted_on_after_it() -> None:
     world.guarded = guarded
     supervisor = remediations(world, Cluster())
     begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     assert looks == [make.NOW, make.NOW + 20]
     assert world.evicted == [make.NOW + 20]
 
@@ -120,8 +154,87 @@ def test_an_overload_before_the_look_is_waited_for_first() -> None:
     world.guarded = guarded
     supervisor = remediations(world, Cluster())
     begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     assert looks == world.evicted == [make.NOW + 7]
+
+
+@pytest.mark.parametrize(
+    ("another", "stamped", "seconds"),
+    [(Action.SURGE, Answer.ACCEPTED, 15), (Action.SURGE, Answer.FORBIDDEN, 90), (Action.NOTIFY, Answer.ACCEPTED, 90)],
+    ids=["stamped", "no right to", "no policy surges"],
+)
+def test_a_stamp_stands_in_for_the_wait_for_a_late_request(another: Action, stamped: Answer, seconds: int) -> None:
+    """An inherited intent that guards object to: dropped once nobody sends anything more, and what was sent fails."""
+    cluster, policies = Cluster(), make.policies(make.policy(), make.policy(name="another", action=another))
+    journal(cluster, Leader(cluster, "before")).update(intent(make.record(taken_at=None)))
+    world = World(lambda: NO, policies=policies, stamped=stamped)
+    supervisor = remediations(world, cluster)
+    assert supervisor.adopt() == 1
+    supervisor.join(60)
+    (record,) = world.settled
+    assert record.outcome is Outcome.CALLED_OFF
+    assert world.now - make.NOW == seconds
+
+
+def test_a_clock_that_is_set_forward_ends_no_wait() -> None:
+    """An hour ahead, right after the take-over: a late request is waited for all the same."""
+    cluster = Cluster()
+    journal(cluster, Leader(cluster, "before")).update(intent(make.record(taken_at=None)))
+    world = World(lambda: NO)
+
+    def set_forward(seconds: float) -> bool:
+        world.now, world.ahead = world.now + max(seconds, 0.0), 3600.0
+        return False
+
+    world.pause = set_forward  # type: ignore[method-assign]
+    supervisor = remediations(world, cluster)
+    assert supervisor.adopt() == 1
+    supervisor.join(60)
+    (record,) = world.settled
+    assert record.outcome is Outcome.CALLED_OFF
+    assert world.now - make.NOW == 90
+
+
+def test_a_stamp_lets_our_own_request_fail() -> None:
+    """Three answers were lost, nobody else can have sent anything, and the pod is stamped: nothing is waited for."""
+    policies = make.policies(make.policy(), make.policy(name="another", action=Action.SURGE))
+    world = World(go, answers=[LOST] * 3, policies=policies)
+    supervisor = remediations(world, Cluster())
+    begin(supervisor)
+    supervisor.join(60)
+    (record,) = world.settled
+    assert record.outcome is Outcome.CALLED_OFF
+    assert record.settled_at == world.evicted[-1] + 1
+
+
+def test_a_leader_that_does_not_know_that_it_is_over_is_waited_for() -> None:
+    """Its lease was deleted: it looks once more, after the stamp, and takes the pod; the record is not given back."""
+    cluster, policies = Cluster(), make.policies(make.policy(), make.policy(name="another", action=Action.SURGE))
+    journal(cluster, Leader(cluster, "before")).update(intent(make.record(taken_at=None)))
+    world = World(lambda: NO, policies=policies)
+
+    def gone_soon(seconds: float) -> bool:
+        world.now += max(seconds, 0.0)
+        world.present = world.now < make.NOW + 10
+        return False
+
+    world.pause = gone_soon  # type: ignore[method-assign]
+    supervisor = remediations(world, cluster)
+    assert supervisor.adopt() == 1
+    supervisor.join(60)
+    (record,) = world.settled
+    assert record.outcome is Outcome.OWNER_GONE, "the fake cluster has no owner; what counts is that it was taken"
+    assert [act.spends for act in cluster.ledger.acts] == [True]
+
+
+def test_that_the_fallback_is_done_is_told_with_the_reason() -> None:
+    """The log line, and the reason's metric, before what is done instead."""
+    why = Veto(Reason.SURGE_IMPOSSIBLE, "its strategy is Recreate")
+    world = World(lambda: NO)
+    supervisor = remediations(world, Cluster())
+    assert isinstance(supervisor.begin(replace(go(), instead=why)), Begun)
+    supervisor.join(60)
+    assert world.told[:2] == [str(why), "intended"]
 
 
 def unreadable() -> tuple[str, ...]:
@@ -143,7 +256,7 @@ def test_a_refusal_by_budgets_names_them(budgets: Callable[[], tuple[str, ...]],
     world = World(go, answers=[Taken(Answer.BUDGET, "more than one")], budgets=budgets)
     supervisor = remediations(world, Cluster())
     begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     (record,) = world.settled
     assert (record.outcome, record.detail) == (Outcome.BLOCKED, detail)
 
@@ -162,7 +275,7 @@ def test_a_pod_that_goes_by_a_late_request_is_ours(answer: Taken) -> None:
     world.pause = gone_in_the_end  # type: ignore[method-assign]
     supervisor = remediations(world, cluster)
     begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     (record,) = world.settled
     assert record.outcome is Outcome.OWNER_GONE, "the fake cluster has no owner; what counts is that it was taken"
     assert record.taken_at is not None
@@ -204,11 +317,26 @@ def test_a_record_that_can_not_be_adopted_now_is_adopted_later() -> None:
     with pytest.raises(JournalMissing):
         supervisor.adopt()
     assert supervisor.adopt() == 1
-    supervisor.join(5)
+    supervisor.join(60)
     assert [record.id for record in world.settled] == [left.id]
 
 
 # The policy has changed meanwhile
+
+
+def test_a_surge_that_is_impossible_by_now_is_called_off_with_its_reason() -> None:
+    """The policy has not changed; what it falls back on is begun anew, by the next look."""
+    world, cluster = World(go), Cluster()
+    first = replace(go(), policy=make.policy(action=Action.SURGE))
+    veto = Veto(Reason.SURGE_IMPOSSIBLE, "Job/x would adopt the pod")
+    examination: Any = SimpleNamespace(confirmed=lambda *_, **__: replace(go(), instead=veto))
+    supervisor = remediations(world, cluster)
+    supervisor._means = replace(supervisor._means, examination=examination)
+    assert isinstance(supervisor.begin(first), Begun)
+    supervisor.join(60)
+    (settled,) = world.settled
+    assert (settled.outcome, settled.detail) == (Outcome.CALLED_OFF, str(veto))
+    assert world.requests == []
 
 
 @pytest.mark.parametrize(
@@ -235,7 +363,7 @@ def test_a_policy_that_asks_for_something_else_now_takes_nothing(
         assert supervisor.adopt() == 1
     else:
         begin(supervisor)
-    supervisor.join(5)
+    supervisor.join(60)
     (settled,) = world.settled
     assert world.evicted == []
     assert settled.outcome is Outcome.CALLED_OFF

@@ -142,7 +142,8 @@ def test_a_report_that_landed_while_somebody_else_wrote_is_told() -> None:
     real = held.refresh
 
     def refresh() -> Ledger:
-        cluster.change(lambda ledger: replace(ledger, breakers={"x": Breaker(make.DEPLOYMENT, 0.0, make.record())}))
+        other = Breaker(replace(make.DEPLOYMENT, uid="x"), 0.0, make.record())
+        cluster.change(lambda ledger: replace(ledger, breakers={"x": other}))
         return real()
 
     held.refresh = refresh  # type: ignore[method-assign]

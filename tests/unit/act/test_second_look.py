@@ -12,15 +12,18 @@ import pytest
 from remediator.act.examine import FRESH, Examination, Go, Vetoed
 from remediator.cluster.api import ApiServer, connect
 from remediator.cluster.disruption import DisruptionBudgets
+from remediator.cluster.neighbours import Neighbourhood
 from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods
 from remediator.detect.prometheus import Prometheus
 from remediator.errors import KubernetesError
+from remediator.model.holds import Hold
 from remediator.model.measures import Breach, Series
-from remediator.model.remediations import Ledger
-from remediator.model.vocabulary import Reason
-from remediator.policy import Policy
+from remediator.model.remediations import Act, Ledger
+from remediator.model.vocabulary import Action, Reason
+from remediator.policy import Policy, Window
+from remediator.policy.thresholds import parse_threshold
 from tests.unit.cluster.conftest import written
 from tests.unit.cluster.objects import (
     UID,
@@ -81,6 +84,7 @@ class World:
             owners=Owners(self.api, pods),
             nodes=Nodes(self.api, readable=True),
             budgets=DisruptionBudgets(self.api),
+            neighbourhood=Neighbourhood(self.api),
             scope=SCOPE,
             clock=lambda: self.now,
         )
@@ -116,15 +120,19 @@ def look(world: World, examination: Examination, *, one: Breach = BREACH, of: Po
     """The first look, to which nobody objects."""
     pod = Pods(world.api).read("shop", one.pod)
     assert pod is not None
-    found = examination.guarded(one, pod=pod, policy=of, policies=policies(of), ledger=Ledger())
+    found = examination.guarded(one, pod=pod, policy=of, policies=policies(of), ledger=Ledger(), holds=())
     assert isinstance(found, Go), found
     world.asked()
     return found
 
 
-def again(examination: Examination, first: Go | None, *, of: Policy = POLICY) -> Go | Vetoed:
+def again(
+    examination: Examination, first: Go | None, *, of: Policy = POLICY, holds: tuple[Hold, ...] = ()
+) -> Go | Vetoed:
     """The second."""
-    return examination.confirmed(BREACH, policy=of, policies=policies(of), ledger=Ledger(), first=first)
+    return examination.confirmed(
+        BREACH, policy=of, policies=policies(of), ledger=Ledger(), holds=lambda: holds, first=first
+    )
 
 
 def reasons(found: Go | Vetoed) -> set[Reason]:
@@ -139,7 +147,9 @@ def test_the_first_look_asks_for_each_thing_once(world: World) -> None:
     assert pod is not None
     for expected in ([REPLICASET, OWNER, PODS, NODE, BUDGETS], [OWNER, PODS, NODE, BUDGETS]):
         world.asked()
-        found = examination.guarded(BREACH, pod=pod, policy=POLICY, policies=policies(POLICY), ledger=Ledger())
+        found = examination.guarded(
+            BREACH, pod=pod, policy=POLICY, policies=policies(POLICY), ledger=Ledger(), holds=()
+        )
         assert isinstance(found, Go)
         assert world.asked() == expected
 
@@ -176,6 +186,31 @@ def test_without_a_first_look_of_ours_everything_is_read(world: World) -> None:
     """Another leader has begun it."""
     assert isinstance(again(world.examination(), None), Go)
     assert world.asked() == [POD, REPLICASET, OWNER, PODS, NODE, BUDGETS]
+
+
+@pytest.mark.parametrize(("seconds", "is_fresh"), [(0, True), (14, True), (16, False), (300, False)])
+def test_a_look_that_takes_long_is_no_look_at_what_is_now(world: World, seconds: float, is_fresh: bool) -> None:  # noqa: FBT001
+    """The samples were young enough when they were asked for; the pod goes by how it is when it goes."""
+    examination = world.examination()
+    first = look(world, examination)
+    world.now += 60
+
+    def holds() -> tuple[Hold, ...]:
+        # Prometheus answers, as slowly as it does.
+        world.now += seconds
+        return ()
+
+    found = examination.confirmed(
+        BREACH, policy=POLICY, policies=policies(POLICY), ledger=Ledger(), holds=holds, first=first
+    )
+    if is_fresh:
+        assert isinstance(found, Go)
+    else:
+        assert reasons(found) == {Reason.SAMPLE_GAP}
+        assert (
+            str(found)
+            == f"sample-gap: the look took so long that its newest sample is {60 + seconds} s old, 75 s are allowed"
+        )
 
 
 def test_a_look_is_as_old_as_its_first_answer(world: World) -> None:
@@ -303,8 +338,63 @@ def test_what_is_in_flight_meanwhile_counts(world: World) -> None:
     examination = world.examination()
     first = look(world, examination)
     paused = policies(POLICY, paused=True)
-    found = examination.confirmed(BREACH, policy=POLICY, policies=paused, ledger=Ledger(), first=first)
+    found = examination.confirmed(BREACH, policy=POLICY, policies=paused, ledger=Ledger(), holds=tuple, first=first)
     assert reasons(found) == {Reason.PAUSED}
     later = replace(POLICY, name="another")
-    found = examination.confirmed(BREACH, policy=POLICY, policies=policies(later), ledger=Ledger(), first=first)
+    found = examination.confirmed(
+        BREACH, policy=POLICY, policies=policies(later), ledger=Ledger(), holds=tuple, first=first
+    )
     assert reasons(found) == {Reason.NOT_MATCHED}
+
+
+def test_what_holds_by_now_holds(world: World) -> None:
+    """A hold that came between intent and act is as good as one from before."""
+    examination = world.examination()
+    first = look(world, examination)
+    hold = Hold("hold-when-1", Reason.HELD, "hold-when-1: 1 series")
+    assert reasons(again(examination, first, holds=(hold,))) == {Reason.HELD}
+    first = look(world, examination, of=replace(POLICY, action=Action.NOTIFY))
+    assert isinstance(again(examination, first, of=replace(POLICY, action=Action.NOTIFY), holds=(hold,)), Go)
+
+
+CLOSED = Window(frozenset({0}), 0, 1)
+"""It is a Friday."""
+URGENT = replace(POLICY, windows=(CLOSED,), emergency=parse_threshold("850Mi"))
+
+
+def test_an_emergency_has_to_stand_at_the_second_look_too(world: World) -> None:
+    """What was begun outside of the windows is called off once the pod is over its threshold and no more than that."""
+    examination = world.examination()
+    urgent = replace(BREACH, emergency=True)
+    first = look(world, examination, one=urgent, of=URGENT)
+    found = again(examination, first, of=URGENT)
+    assert isinstance(found, Go)
+    assert found.breach.emergency
+    world.samples = [series(steady(0.8 * GI), id=cgroup(UID, "c0ffee"), name="c0ffee")]
+    assert reasons(again(examination, first, of=URGENT)) == {Reason.WINDOW_CLOSED}
+    assert reasons(again(examination, None, of=URGENT)) == {Reason.WINDOW_CLOSED}
+    assert isinstance(again(examination, first, of=replace(URGENT, windows=())), Go)
+
+
+@pytest.mark.parametrize("annotations", [{"for": "10m"}, {"action": "notify"}])
+def test_by_its_own_annotations_it_may_be_none(world: World, annotations: dict[str, str]) -> None:
+    """Over the emergency for two minutes but not for ten, or only to be reported: it waits like everybody else."""
+    owner = deployment_object()
+    owner["metadata"]["annotations"] = {f"remediator.dev/{key}": value for key, value in annotations.items()}
+    world.objects[OWNER] = owner
+    early = steady(0.8 * GI, since=NOW - 700, until=NOW - 300)
+    world.samples = [series([*early, *steady(0.9 * GI, since=NOW - 285)], id=cgroup(UID, "c0ffee"), name="c0ffee")]
+    examination, pod = world.examination(), Pods(world.api).read("shop", BREACH.pod)
+    assert pod is not None
+
+    def guarded(one: Breach, of: Policy) -> Go | Vetoed:
+        file = policies(of, annotations=True)
+        return examination.guarded(one, pod=pod, policy=of, policies=file, ledger=recent, holds=())
+
+    recent = Ledger(acts=(Act("dep-uid", "before", NOW - 60.0),))
+    urgent = replace(BREACH, emergency=True)
+    reports = "action" in annotations
+    assert reasons(guarded(urgent, URGENT)) == (
+        {Reason.COOLDOWN} if reports else {Reason.WINDOW_CLOSED, Reason.COOLDOWN}
+    )
+    assert isinstance(guarded(urgent, replace(URGENT, cooldown=0, windows=())), Go)

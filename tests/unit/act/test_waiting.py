@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from remediator.act.replacement import Ended
+from remediator.act.surge import Step
 from remediator.act.waiting import GIVE_UP, LOOK_AGAIN, Wait
 from remediator.cluster.nodes import Nodes
 from remediator.cluster.owners import Owners
@@ -58,7 +59,7 @@ class Cluster:
             raise self.error
         return self.workload
 
-    def read(self, ref: WorkloadRef) -> Workload | None:
+    def read_with(self, ref: WorkloadRef, _uid: str) -> Workload | None:
         """As ``Owners.read``."""
         found = self.describe(ref)
         self.asked.append("LIST pods")
@@ -101,7 +102,9 @@ class Cluster:
             stopping=lambda: self.now >= self.stop_at,
             say=self.said.append,
         )
-        return wait.until_over(self.workload)
+        ended = wait.until_over(self.workload)
+        assert not isinstance(ended, Step), "nothing of these is a surge"
+        return ended
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -11,16 +11,20 @@ import pytest
 
 from remediator.act.examine import Go, Vetoed
 from remediator.act.examine import World as Around
+from remediator.act.hooks import Called
 from remediator.act.means import Means
 from remediator.act.remediations import Begun, Remediations
-from remediator.cluster.removal import Taken
+from remediator.cluster.removal import Answer, Taken
 from remediator.errors import KubernetesError
+from remediator.model.hooks import Hook
+from remediator.model.measures import Breach, Veto
 from remediator.model.nodes import Node
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Remediation
 from remediator.policy import Policy, PolicyFile
+from remediator.pulse import Pulse
 from tests.unit import make
-from tests.unit.act.fakes import Cluster, Leader, journal
+from tests.unit.act.fakes import Cluster, Leader, journal, refused
 
 
 @dataclass
@@ -31,6 +35,8 @@ class World:
     answers: list[Taken] = field(default_factory=list)
     present: bool = True
     now: float = make.NOW
+    ahead: float = 0.0
+    """How far somebody has set the clock forward."""
     evicted: list[float] = field(default_factory=list)
     settled: list[Remediation] = field(default_factory=list)
     budgets: Callable[[], tuple[str, ...]] = tuple
@@ -41,20 +47,67 @@ class World:
     error: KubernetesError | None = None
     """What every look at a pod ends with, where there is one."""
     requests: list[tuple[tuple[object, ...], dict[str, object]]] = field(default_factory=list)
+    out: tuple[LivePod, ...] = ()
+    """The pods that are out of their ReplicaSets."""
+    may_list: Collection[str | None] = (None,)
+    """The namespaces whose pods may be listed; None is all of them together."""
+    list_error: KubernetesError | None = None
+    """What every list of pods ends with, where there is one."""
+    stamped: Answer = Answer.ACCEPTED
+    """What the API server says to a stamp."""
     not_before: float = 0.0
     """Until when the server wants to be left in peace."""
+
+    pod: LivePod = field(default_factory=make.pod)
+    hook: Callable[[Hook, LivePod], Called] | None = None
+    """What comes of a hook, where there are any."""
+    hooks: list[str] = field(default_factory=list)
+    firsts: list[Go | None] = field(default_factory=list)
+    """What each look was told of the first one."""
 
     def read(self, *_: str) -> LivePod | None:
         """As ``Pods.read``."""
         if self.error:
             raise self.error
-        return make.pod() if self.present else None
+        return self.pod if self.present else None
+
+    def confirmed(self, _breach: Breach, *, policy: Policy, first: Go | None, **_: object) -> Go | Vetoed:
+        """As ``Examination.confirmed``."""
+        self.firsts.append(first)
+        return under(policy, self.guarded())
+
+    def run(self, hook: Hook, pod: LivePod, *, pause: Callable[[float], object]) -> Called:
+        """As ``Hooks.run``."""
+        pause(0.0)
+        assert self.hook is not None, "nothing is to be called"
+        self.hooks.append(str(hook))
+        return self.hook(hook, pod)
 
     def step(self, _record: Remediation, event: str, **_words: object) -> None:
         """As the voice's."""
         self.told.append(event)
         if event in {"intended", "inherited"} and self.then is not None:
             self.policies = self.then
+
+    def find(self, namespace: str | None = None) -> tuple[LivePod, ...]:
+        """As ``Orphans.find``."""
+        if self.list_error is not None:
+            raise self.list_error
+        if namespace not in self.may_list:
+            raise refused(403)
+        return tuple(pod for pod in self.out if namespace in {None, pod.namespace})
+
+    def fallback(self, _record: Remediation, why: Veto) -> None:
+        """As the voice's."""
+        self.told.append(str(why))
+
+    def stray(self, pod: LivePod, words: str) -> None:
+        """As the voice's."""
+        self.told.append(f"{pod.name}: {words}")
+
+    def stamp(self, **_: object) -> Taken:
+        """As ``Orphans.stamp``."""
+        return Taken(self.stamped)
 
     def take(self, *how: object, **more: object) -> Taken:
         """One request."""
@@ -98,27 +151,32 @@ def under(policy: Policy, found: Go | Vetoed) -> Go | Vetoed:
 
 def remediations(world: World, cluster: Cluster) -> Remediations:
     """The supervisor in that world, with a real journal."""
-    voice = SimpleNamespace(step=world.step, settled=world.settled.append)
+    voice = SimpleNamespace(step=world.step, settled=world.settled.append, stray=world.stray, fallback=world.fallback)
     parts: Any = {
         "api": None,
         "pods": SimpleNamespace(read=world.read),
-        "owners": SimpleNamespace(read=lambda *_: None),
+        "owners": SimpleNamespace(read=lambda *_: None, read_with=lambda *_: None),
         "removal": Requests(world),
+        "orphans": SimpleNamespace(find=world.find, take_out=world.take, stamp=world.stamp),
+        "neighbourhood": None,
         "journal": journal(cluster, Leader(cluster, "me")),
-        "examination": SimpleNamespace(
-            confirmed=lambda *_, policy, **__: under(policy, world.guarded()), budgets_of=lambda _: world.budgets()
-        ),
+        "examination": SimpleNamespace(confirmed=world.confirmed, budgets_of=lambda _: world.budgets()),
+        "hooks": SimpleNamespace(run=world.run),
         "events": SimpleNamespace(warnings=lambda *_: ()),
         "nodes": SimpleNamespace(read=lambda *_: None),
         "voice": voice,
     }
     means = Means(
         **parts,
-        clock=lambda: world.now,
+        clock=lambda: world.now + world.ahead,
+        monotonic=lambda: world.now,
         pause=world.pause,
         policies=lambda: world.policies,
+        home="ops/remediator",
+        holds=lambda _: (),
         sample_interval=15,
         late=90.0,
+        pulse=Pulse(),
     )
     return Remediations(means, failed=lambda _record, error: pytest.fail(str(error)))
 

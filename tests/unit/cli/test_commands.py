@@ -147,6 +147,48 @@ def test_going_past_disruption_budgets_is_a_warning(tmp_path: Path) -> None:
     assert "past-budgets" not in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("pace", "windows", "missed"),
+    [
+        ("cron: 30 2 * * *", '{from: "03:00", to: "05:00"}', True),
+        ("cron: 0 5 * * *", '{from: "03:00", to: "05:00"}', True),
+        ("cron: 0 3 * * *", '{from: "03:00", to: "05:00"}', False),
+        ("cron: 0 3 1 1 *", '{from: "03:00", to: "05:00"}', False),
+        ("cron: '*/10 2-4 * * mon-fri'", '{days: "sat,sun", from: "00:00", to: "24:00"}', True),
+        ("cron: '* * * * *'", '{days: sun, from: "00:00", to: "00:05"}', False),
+        ("cron: 0 3 * * *", '{from: "03:00", to: "05:00", timezone: Asia/Shanghai}', True),
+        ("every: 1h", '{from: "03:00", to: "03:05"}', False),
+    ],
+)
+def test_a_policy_that_never_looks_while_it_may_act_is_a_problem(
+    tmp_path: Path,
+    pace: str,
+    windows: str,
+    missed: bool,  # noqa: FBT001
+) -> None:
+    """Its ``cron`` and its windows never meet; what is told of it are its windows."""
+    file = policy_file(tmp_path, f"policies:\n- {{name: a, threshold: 20Gi, {pace}, windows: [{windows}]}}\n")
+    result = call("check", file)
+    assert result.exit_code == (1 if missed else 0), result.stdout
+    assert ("problem: windows-missed at a: windows" in result.stdout) is missed
+    assert "evict, only " in result.stdout
+
+
+def test_commands_in_pods_are_a_warning(tmp_path: Path) -> None:
+    """They need a right that nobody has given yet; hooks are named, and in JSON as well."""
+    http, command = "{http: {port: 1, path: /drain}}", "{exec: {container: app, command: [/bin/drain, --now]}}"
+    content = "policies:\n  - name: a\n    threshold: 20Gi\n    before: "
+    file = policy_file(tmp_path, f"{content}[{http}, {command}]\n")
+    result = call("check", file)
+    assert result.exit_code == 0
+    assert "evict, hooks first: http POST :1/drain, exec /bin/drain in app" in result.stdout
+    assert "warning: exec-hooks at a: before" in result.stdout
+    (policy,) = json.loads(call("check", file, "--output", "json").stdout)["policies"]
+    assert policy["before"] == ["http POST :1/drain", "exec /bin/drain in app"]
+    result = call("check", policy_file(tmp_path, f"{content}[{http}]\n"))
+    assert "exec-hooks" not in result.stdout
+
+
 def test_a_kubeconfig_that_is_none_is_could_not_tell(tmp_path: Path) -> None:
     """2, and a sentence."""
     result = call("check", policy_file(tmp_path), "--kubeconfig", str(tmp_path / "none"))

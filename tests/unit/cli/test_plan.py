@@ -139,10 +139,23 @@ def test_cache_that_is_probably_reclaimable_is_said() -> None:
         ({"action": Action.NOTIFY}, False),
     ],
 )
-def test_an_only_replica_is_said_where_it_would_go(changes: dict[str, Any], said: bool) -> None:  # noqa: FBT001
-    """Nothing promises that the outage can be avoided."""
-    words = list(table.because(line(only_replica=True, **changes)))
-    assert ("only replica, down until the new one is Ready" in words) is said
+def test_what_comes_with_going_is_said_where_it_would_go(changes: dict[str, Any], said: bool) -> None:  # noqa: FBT001
+    """The way out of the outage is named, and hooks in their order."""
+    hooks = ("http POST :8080/drain", "exec /bin/flush in app")
+    words = list(table.because(line(only_replica=True, before=hooks, **changes)))
+    assert ("only replica, down until the new one is Ready; action: surge makes the new one first" in words) is said
+    assert ("hooks first: http POST :8080/drain, exec /bin/flush in app" in words) is said
+
+
+def test_an_emergency_has_no_hooks() -> None:
+    """Nothing is waited for."""
+    words = list(table.because(line(before=("http POST :8080/drain",), emergency=True)))
+    assert words == ["an emergency: no window, no cooldown and no hook is waited for"]
+
+
+def test_an_only_replica_is_none_where_the_new_pod_is_made_first() -> None:
+    """Nobody is missing then."""
+    assert list(table.because(line(only_replica=True, action=Action.SURGE))) == []
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,9 @@ class FakeLeases:
     timeouts: list[float] = field(default_factory=list)
     name: str = "remediator"
 
-    def read(self) -> LeaseState | None:
+    def read(self, *, timeout: float) -> LeaseState | None:
         """As the real one."""
+        self.timeouts.append(timeout)
         self._fail(("missed",))
         return self.state
 
@@ -74,7 +75,7 @@ class FakeLeases:
             duration=duration,
             transitions=(previous.transitions if previous else 0) + (0 if same or not holder else 1),
             acquired_at="",
-            renewed_at="",
+            renewed_at=f"{self.writes}",
             annotations=annotations,
         )
         if lost:
@@ -109,14 +110,14 @@ class Candidate:
 
     def __init__(self, leases: FakeLeases, identity: str = "me", *, clock: Clock | None = None) -> None:
         self.changes: list[tuple[bool, str]] = []
-        self.moving = True
+        self.still = ""
         self.clock = clock or leases.clock
         self.elector = Elector(
             cast("Leases", leases),
             identity=identity,
             duration=DURATION,
             on_change=lambda leading, words: self.changes.append((leading, words)),
-            moving=lambda: self.moving,
+            still=lambda: self.still,
             monotonic=self.clock,
         )
 

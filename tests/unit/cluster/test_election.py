@@ -112,7 +112,7 @@ def test_who_is_second_does_not_lead() -> None:
     class Racing(FakeLeases):
         """Another candidate writes between our look and our write."""
 
-        def read(self) -> LeaseState | None:
+        def read(self, *, timeout: float) -> LeaseState | None:
             """As it was before the other one's write."""
             seen = self.state
             if seen is not None and not seen.holder:
@@ -209,6 +209,37 @@ def test_a_lost_answer_to_a_renewal_is_no_loss(leases: FakeLeases) -> None:
     assert leases.state.transitions == 1
 
 
+def test_renewals_whose_answers_are_all_lost_keep_the_lease(leases: FakeLeases) -> None:
+    """They have landed, as the Lease shows; each counts from when it was sent, and not from when that was seen."""
+    me = Candidate(leases)
+    me.turn()
+    leases.faults = ["lost"] * 1000
+    for _ in range(3 * DURATION):
+        sent = leases.clock.now
+        leases.clock.now += me.turn()
+    assert me.changes == [(True, "holds the lease remediator")]
+    me.turn()
+    leases.clock.now = sent + DURATION - 0.1
+    assert not may_write(me, 0)
+    assert me.elector.leading
+    leases.clock.now = sent + DURATION
+    assert not me.elector.leading
+
+
+def test_a_renewal_that_did_not_land_does_not_count(leases: FakeLeases) -> None:
+    """Though the Lease has moved, because somebody has annotated it."""
+    me = Candidate(leases)
+    me.turn()
+    start = leases.clock.now
+    leases.faults = ["missed"]
+    leases.clock.now += me.turn()
+    leases.by("me", annotations={"a": "b"})
+    leases.faults = [500]
+    me.turn()
+    leases.clock.now = start + DURATION
+    assert not me.elector.leading
+
+
 def test_a_renewal_that_fails_once_is_tried_again_soon(leases: FakeLeases) -> None:
     """A second later, not at the usual pace."""
     me = Candidate(leases)
@@ -224,22 +255,22 @@ def test_who_does_not_move_does_not_renew(leases: FakeLeases) -> None:
     me = Candidate(leases)
     me.turn()
     start, writes = leases.clock.now, leases.writes
-    me.moving = False
+    me.still = "the watch of shop has not moved for 120 s"
     while me.changes[-1][0] and leases.clock.now < start + 100:
         leases.clock.now += me.turn()
     assert leases.clock.now <= start + DURATION
     assert leases.writes == writes
     assert not may_write(me, 0)
-    assert "does not move" in me.changes[-1][1]
+    assert "the watch of shop has not moved for 120 s, so nobody renews" in me.changes[-1][1]
 
 
 def test_a_pause_that_ends_in_time_is_none(leases: FakeLeases) -> None:
     """Ten seconds without a move, and it goes on."""
     me = Candidate(leases)
     me.turn()
-    me.moving = False
+    me.still = "the watch of shop has not moved for 120 s"
     me.turns(10)
-    me.moving = True
+    me.still = ""
     me.turns(30)
     assert me.elector.leading
     assert me.changes == [(True, "holds the lease remediator")]
@@ -277,13 +308,32 @@ def test_a_stolen_lease_is_noticed_at_the_next_renewal(leases: FakeLeases) -> No
 
 
 def test_a_deleted_lease_is_made_again(leases: FakeLeases) -> None:
-    """Whoever leads can't renew what is gone; it steps down in time and takes a new one."""
+    """Whoever leads steps down at its next renewal, since anybody may take a new one, and tries to be that one.
+
+    With the Lease went the annotation that says which journal is ours: it is put back.
+    """
+    me = Candidate(leases)
+    me.turn()
+    me.elector.annotate("remediator.dev/journal-uid", "u1")
+    leases.state = None
+    me.turn()
+    assert not me.elector.leading
+    assert not may_write(me, 0)
+    me.turn()
+    assert me.elector.leading
+    assert me.elector.annotation("remediator.dev/journal-uid") == "u1"
+    assert [leading for leading, _ in me.changes] == [True, False, True]
+
+
+def test_a_standby_remembers_which_journal_is_ours_as_well(leases: FakeLeases) -> None:
+    """Whoever has seen the Lease before it was deleted makes the new one with its annotations."""
+    leases.by("other", annotations={"remediator.dev/journal-uid": "u1"})
     me = Candidate(leases)
     me.turn()
     leases.state = None
-    me.turns(DURATION + 10)
+    me.turn()
     assert me.elector.leading
-    assert leases.state is not None
+    assert me.elector.annotation("remediator.dev/journal-uid") == "u1"
 
 
 def test_stepping_down_is_at_once(leases: FakeLeases) -> None:
@@ -342,16 +392,42 @@ def test_only_a_leader_annotates(leases: FakeLeases) -> None:
 
 
 def test_a_released_lease_is_free_for_the_next() -> None:
-    """Nobody waits for the end of a Lease whose holder has said goodbye."""
+    """Nobody waits for the end of a Lease whose holder has said goodbye: a standby looks twice a second."""
     leases = FakeLeases(Clock())
     me, next_one = Candidate(leases), Candidate(leases, "next")
     me.turn()
-    next_one.turn()
+    assert next_one.turn() == 0.5
+    assert next_one.elector.standby
     me.elector.release()
     assert not me.elector.leading
     assert not may_write(me, 0)
     next_one.turn()
     assert next_one.elector.leading
+    assert not next_one.elector.standby
+
+
+def test_who_sees_nobody_lead_is_no_standby(leases: FakeLeases) -> None:
+    """An API server that does not answer, or work that hangs, is no leader to wait for."""
+    leases.by("other")
+    me = Candidate(leases)
+    for still, faults in (("", ["missed"]), ("the scheduler has not moved for 120 s", [])):
+        me.still, leases.faults = still, [*faults]
+        me.turn()
+        assert not me.elector.standby
+        me.still, leases.faults = "", []
+        me.turn()
+        assert me.elector.standby
+
+
+def test_a_lease_that_was_annotated_meanwhile_is_released_all_the_same(leases: FakeLeases) -> None:
+    """Its version has moved, and it is still ours."""
+    me = Candidate(leases)
+    me.turn()
+    leases.by("me", annotations={"remediator.dev/journal-uid": "new"})
+    me.elector.release()
+    assert leases.state is not None
+    assert leases.state.holder == ""
+    assert leases.state.annotations == {"remediator.dev/journal-uid": "new"}
 
 
 def test_nobody_elses_lease_is_released() -> None:
@@ -394,9 +470,9 @@ def test_the_loop_ends_when_it_is_told_to(leases: FakeLeases) -> None:
     elector = Elector(cast("Leases", leases), identity="me", duration=DURATION, on_change=lambda leading, _: led.set())
     thread = threading.Thread(target=elector.run)
     thread.start()
-    assert led.wait(5)
+    assert led.wait(60)
     elector.stop()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert elector.leading
     elector.release()
@@ -442,7 +518,7 @@ def test_a_leader_that_does_not_move_leaves_the_lease_to_others() -> None:
     leases = FakeLeases(Clock())
     moves = [True]
     me, other = Candidate(leases, "me"), Candidate(leases, "other")
-    me.elector._moving = lambda: moves[0]
+    me.elector._still = lambda: "" if moves[0] else "the scheduler has not moved for 120 s"
     me.turn()
     other.turn()
     moves[0] = False

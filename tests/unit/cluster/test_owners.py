@@ -224,14 +224,16 @@ def test_an_odd_workload_is_odd(owners: Owners, objects: Objects, change: Callab
 
 
 def test_a_workload_is_read_with_its_own_pods(owners: Owners, objects: Objects, server: Server) -> None:
-    """A pod that matches the selector and is somebody else's is not counted, nor is one that is nobody's."""
+    """Somebody else's pod that matches the selector is not counted, nor is nobody's; one that we took out is apart."""
     stranger = pod_object(name="stranger", uid="s", ownerReferences=None)
     other = pod_object(name="other", uid="o")
     other["metadata"]["ownerReferences"][1] |= {"name": "other-1", "uid": "other-rs"}
-    objects[PODS] = list_of(pod_object(), stranger, other, version="77")
+    out = pod_object(name="out", uid="x", ownerReferences=None, labels={"pod-template-hash": "remediator-surge"})
+    objects[PODS] = list_of(pod_object(), stranger, other, out, version="77")
     found = owners.read(DEPLOYMENT)
     assert found is not None
     assert [one.name for one in found.pods] == ["web-5d4f-abcde"]
+    assert [one.name for one in found.outside] == ["out"]
     assert found.pods_version == "77"
     asked = next(request for request in server.requests if request.path == PODS)
     assert asked.query["labelSelector"] == "app in (web)"

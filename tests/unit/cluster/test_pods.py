@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remediator.cluster.api import ApiServer
+from remediator.cluster.footprint import parse_footprint
 from remediator.cluster.pods import Pods, parse_memory, parse_pod, parse_time, pod_path
 from remediator.errors import KubernetesOdd
 from remediator.model.pods import Container, LivePod, OwnerReference
@@ -43,7 +44,18 @@ def test_everything_that_is_decided_on_is_read() -> None:
         grace_period=45,
         ready_since=TEN + 5,
         finalizers=("example.com/held",),
+        other_owners=("Thing/t",),
+        footprint=parse_footprint(pod_object()["spec"]),
     )
+
+
+def test_a_pod_that_runs_to_an_end() -> None:
+    """Its policy is read, and is Always where the API server did not say."""
+    pod = pod_object()
+    pod["spec"]["restartPolicy"] = "OnFailure"
+    assert parse_pod(pod).restart_policy == "OnFailure"
+    del pod["spec"]["restartPolicy"]
+    assert parse_pod(pod).restart_policy == "Always"
 
 
 def conditions(pod: Json) -> dict[str, Json]:
@@ -355,3 +367,9 @@ def test_the_pods_of_all_namespaces_come_page_by_page(server: Server, api: ApiSe
     assert len(server.requests) == 1
     assert [pod.namespace for pod in found] == ["c"]
     assert {request.path for request in server.requests} == {"/api/v1/pods"}
+
+
+def test_a_namespace_is_one_part_of_a_path(server: Server, api: ApiServer) -> None:
+    """A label of a series has named it, which may say anything: not the pods of another one are listed."""
+    Pods(api).select("shop/pods?x=", "")
+    assert [request.path for request in server.requests] == ["/api/v1/namespaces/shop%2Fpods%3Fx%3D/pods"]

@@ -225,6 +225,20 @@ def test_a_daemonset_that_nobody_has_seen_wants_nothing() -> None:
 # All of them
 
 
+def test_the_images_of_a_replicaset_that_nobody_controls() -> None:
+    """Those of the containers that its pods keep running."""
+    found = replicaset_object()
+    template = {
+        "initContainers": [
+            {"name": "setup", "image": "s:1"},
+            {"name": "proxy", "image": "p:1", "restartPolicy": "Always"},
+        ],
+        "containers": [{"name": "app", "image": "app:1"}],
+    }
+    found["spec"]["template"] = {"spec": template}
+    assert parse_workload(REPLICASET, found).images == {"proxy": "p:1", "app": "app:1"}
+
+
 @pytest.mark.parametrize(("ref", "found"), [(DEPLOYMENT, deployment_object()), (REPLICASET, replicaset_object())])
 def test_pods_in_no_order_and_of_one_template(ref: WorkloadRef, found: Json) -> None:
     """A Deployment and a ReplicaSet have neither ordinals nor revisions."""

@@ -65,10 +65,10 @@ def test_thresholds_are_compared_with_their_own_kind(*, threshold: str, annotati
     assert isinstance(own({"threshold": annotation}, policy(threshold)), Policy) is taken
 
 
-@pytest.mark.parametrize("ours", [Action.NOTIFY, Action.EVICT, Action.DELETE])
+@pytest.mark.parametrize("ours", list(Action))
 def test_an_action_may_be_gentler(ours: Action) -> None:
     """To notify is the gentlest, to delete the harshest."""
-    gentlest_first = [Action.NOTIFY, Action.EVICT, Action.DELETE]
+    gentlest_first = [Action.NOTIFY, Action.SURGE, Action.EVICT, Action.DELETE]
     answers = [own({"action": theirs}, policy(action=ours)) for theirs in gentlest_first]
     allowed = [answer.action for answer in answers if isinstance(answer, Policy)]
     assert allowed == gentlest_first[: gentlest_first.index(ours) + 1]
@@ -89,12 +89,7 @@ def test_an_action_may_be_gentler(ours: Action) -> None:
         ("for", "ten minutes", "'ten minutes' is not a duration; write such as 90s, 2m, 1h30m or 1d"),
         ("for", "", "'' is not a duration; write such as 90s, 2m, 1h30m or 1d"),
         ("action", "delete", "'delete' is harsher than the policy's evict; write that or notify"),
-        ("action", "none", "'none' is not an action; write evict, delete or notify"),
-        (
-            "action",
-            "surge",
-            "the action surge is not supported by this version of remediator yet; write evict, delete or notify",
-        ),
+        ("action", "none", "'none' is not an action; write evict, surge, delete or notify"),
         (
             "treshold",
             "99% of limit",

@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 
 from remediator.act import ledger as changes
-from remediator.decide import policy_and_journal
+from remediator.decide import concerning, policy_and_journal
 from remediator.decide.journal import budget_left
+from remediator.model.holds import Hold
 from remediator.model.measures import Veto
 from remediator.model.remediations import Act, Baseline, Breaker, Ledger, Remediation
 from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.model.workloads import WorkloadRef
-from remediator.policy import Budget, CountOrPercent, Match, Policy, PolicyFile, WorkloadMatch
+from remediator.policy import Budget, CountOrPercent, Match, Policy, PolicyFile, Window, WorkloadMatch
 from tests.unit.make import DEPLOYMENT, NOW, breach, pod, policies, policy, record
 
 OTHER = WorkloadRef("Deployment", "shop", "other", "other-uid")
@@ -28,13 +29,22 @@ def vetoes(
     by: Policy | None = None,
     ledger: Ledger = NOBODY,
     owner: WorkloadRef | None = DEPLOYMENT,
+    holds: tuple[Hold, ...] = (),
+    emergency: bool = False,
     now: float = NOW,
     **of_pod: object,
 ) -> dict[Reason, str]:
     """The reasons of this stage with their words, for a breach of ``pod()`` unless it is changed."""
     file = file or policies(by or policy())
     found = policy_and_journal(
-        breach(), pod=pod(**of_pod), owner=owner, policy=by or file.policies[0], policies=file, ledger=ledger, now=now
+        breach(emergency=emergency),
+        pod=pod(**of_pod),
+        owner=owner,
+        policy=by or file.policies[0],
+        policies=file,
+        ledger=ledger,
+        holds=holds,
+        now=now,
     )
     assert all(isinstance(veto, Veto) and veto.detail for veto in found)
     return {veto.reason: veto.detail for veto in found}
@@ -72,6 +82,18 @@ def test_nothing_objects_to_a_first_act() -> None:
 def test_the_kill_switch() -> None:
     """``safety.paused`` holds everything."""
     assert Reason.PAUSED in vetoes(file=policies(paused=True))
+
+
+def test_every_gate_that_holds_is_told_in_one_reason() -> None:
+    """``safety.holdWhen``: one veto, with what each of them says; a report is made all the same."""
+    holds = (Hold("hold-when-1", Reason.HELD, "the first"), Hold("hold-when-3", Reason.HELD, "the third"))
+    assert vetoes(holds=holds) == {Reason.HELD: "the first; the third"}
+    clocks = Hold("clock", Reason.CLOCK, "an hour apart")
+    assert vetoes(holds=(*holds, clocks)) == {Reason.HELD: "the first; the third", Reason.CLOCK: "an hour apart"}
+    assert concerning([Veto(Reason.CLOCK, "an hour apart")], Action.NOTIFY), "of what time would it be?"
+    found = Veto(Reason.HELD, "the first")
+    assert concerning([found], Action.NOTIFY) == ()
+    assert concerning([found], Action.DELETE) == (found,)
 
 
 @pytest.mark.parametrize(("namespace", "excluded"), [("kube-system", True), ("kube-systems", False), ("shop", False)])
@@ -151,6 +173,14 @@ def test_as_many_of_a_workload_as_may_be_unavailable(
     assert (Reason.IN_FLIGHT in found) is in_flight
 
 
+def test_the_replacement_of_another_pod_is_spared() -> None:
+    """Taken before the other record is settled, it would leave one new pod to settle two records."""
+    two = policy(max_unavailable=CountOrPercent(2))
+    before = Baseline(frozenset({"peer-1", "peer-2", "gone"}), wanted=3, available=3, pods_version="1")
+    found = vetoes(by=two, ledger=ledger(in_flight=[of_peer(baseline=before)]))
+    assert found[Reason.IN_FLIGHT] == "this pod may be the replacement of web-5d4f-p1"
+
+
 def test_other_workloads_don_t_count() -> None:
     """The limit of a workload is its own; a namesake with another UID is another workload."""
     renamed = WorkloadRef("Deployment", "shop", "web", "earlier-uid")
@@ -160,7 +190,7 @@ def test_other_workloads_don_t_count() -> None:
 
 def test_a_workload_that_has_shrunk_is_measured_by_what_it_was() -> None:
     """A percentage is of the wanted count when the other records began."""
-    small = of_peer(baseline=Baseline(frozenset(), wanted=4, available=4, pods_version="1"))
+    small = of_peer(baseline=Baseline(frozenset({breach().uid}), wanted=4, available=4, pods_version="1"))
     half = policy(max_unavailable=CountOrPercent(50, is_percent=True))
     assert Reason.IN_FLIGHT not in vetoes(by=half, ledger=ledger(in_flight=[small]))
 
@@ -202,6 +232,19 @@ def test_a_breaker_of_another_workload_is_not_ours() -> None:
 def test_the_pause_between_two_pods_of_a_workload(before: Act, cooling: bool) -> None:  # noqa: FBT001
     """It counts from the intent, anew from the end, and also where the budget was given back."""
     assert (Reason.COOLDOWN in vetoes(ledger=ledger(acts=[before]))) is cooling
+
+
+def test_an_emergency_waits_for_no_window_and_no_cooldown() -> None:
+    """Every other guard holds; a report waits all the same, or it would be made at every evaluation."""
+    never = Window(frozenset({0}), 0, 1)
+    closed = policy(windows=(never,), max_per_workload=Budget(actions=1, per=3600))
+    busy = ledger(acts=[act(ago=5)], in_flight=[of_peer()])
+    pauses = {Reason.WINDOW_CLOSED, Reason.COOLDOWN}
+    calm = vetoes(by=closed, ledger=busy)
+    assert set(calm) == {*pauses, Reason.PER_WORKLOAD_LIMIT, Reason.IN_FLIGHT}
+    assert set(vetoes(by=closed, ledger=busy, emergency=True)) == set(calm) - pauses
+    report = replace(closed, action=Action.NOTIFY)
+    assert set(vetoes(by=report, ledger=busy, emergency=True)) == set(calm)
 
 
 def test_a_cooldown_of_nothing_is_none() -> None:
@@ -272,7 +315,10 @@ def test_the_limit_of_a_workload_says_when_the_next_is_allowed() -> None:
 
 def test_so_many_remediations_at_a_time() -> None:
     """``maxConcurrent`` counts all workloads together."""
-    held = [record(id=str(n), workload=WorkloadRef("Deployment", "n", str(n), str(n))) for n in range(3)]
+    held = [
+        record(id=str(n), breach=breach(uid=str(n)), workload=WorkloadRef("Deployment", "n", str(n), str(n)))
+        for n in range(3)
+    ]
     assert Reason.CONCURRENCY in vetoes(ledger=ledger(in_flight=held))
     assert vetoes(ledger=ledger(in_flight=held[:2])) == {}
 

@@ -91,6 +91,13 @@ def test_owners_that_replace_nothing_are_left_alone(kind: str) -> None:
     assert reasons(owner(kind), controller=controller(kind)) == {Reason.UNSUPPORTED_OWNER}
 
 
+@pytest.mark.parametrize("restarts", ["Never", "OnFailure"])
+@pytest.mark.parametrize("kind", ["Workflow", "TaskRun", "SparkApplication"])
+def test_what_runs_to_an_end_is_left_alone_whoever_controls_it(kind: str, restarts: str) -> None:
+    """A Job by another name: nobody would do its work again, or all of it from the start."""
+    assert reasons(owner(kind), controller=controller(kind), restart_policy=restarts) == {Reason.UNSUPPORTED_OWNER}
+
+
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "ReplicationController", "Rollout", "Cluster"])
 def test_every_other_controller_is_believed_to_replace_its_pods(kind: str) -> None:
     """Known or not: whether it has done so is seen afterwards, and the breaker holds where it has not."""

@@ -127,7 +127,7 @@ def _objections(moment: float, flights: list[Flight], by: Policy, file: PolicyFi
             records[str(n)] = _record(str(n), uid)
     ledger = Ledger(in_flight=records, acts=tuple(acts))
     found = (
-        in_flight(breach(uid="next"), DEPLOYMENT, by, ledger),
+        in_flight(breach(uid="peer-1"), DEPLOYMENT, by, ledger),
         cooldown(DEPLOYMENT, by, ledger, moment),
         per_workload_limit(DEPLOYMENT, by, ledger, moment),
         budget(file, ledger, moment),

@@ -19,7 +19,7 @@ from remediator.model.selectors import LabelSelector
 from remediator.model.vocabulary import Action, Outcome, Reason
 from remediator.model.workloads import DisruptionBudget, Revisions, Workload, WorkloadRef
 from remediator.policy import CountOrPercent, Policy, PolicyFile
-from tests.unit.make import NOW, breach, peers, pod, policies, policy, record, workload
+from tests.unit.make import NOW, breach, container, peers, pod, policies, policy, record, workload
 
 READY = Node("node-1")
 
@@ -66,6 +66,15 @@ def test_the_workloads_own_mark_opts_out_all_its_pods() -> None:
     """The annotation on the Deployment counts like that on the pod."""
     assert set(reasons(of=workload(annotations={"remediator.dev/opt-out": ""}))) == {Reason.OPTED_OUT}
     assert reasons(of=workload(annotations={"remediator.dev/opt-out": "false"})) == {}
+
+
+def test_a_pod_that_its_workload_does_not_select_is_left_alone() -> None:
+    """Relabelled to be looked at, or with a reference that somebody made up: nobody would make another one."""
+    aside = pod(labels={"app": "web-aside"})
+    assert reasons(aside) == {
+        Reason.NO_CONTROLLER: "Deployment/web does not select it by its labels, and so would not replace it"
+    }
+    assert Reason.NO_CONTROLLER not in reasons(aside, of=workload(selector=None)), "where that can't be read"
 
 
 def test_a_rollout_is_waited_for() -> None:
@@ -213,6 +222,25 @@ def test_a_revision_that_can_t_be_told_is_one_that_would_change() -> None:
     assert set(reasons(known, of=statefulset(known, revisions=Revisions("", "")))) == {Reason.REVISION_WOULD_CHANGE}
 
 
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        ({"app": "app:1"}, ""),
+        ({"app": "app:2"}, "has container app from image app:1, its replacement would have app:2"),
+        (
+            {"app": "app:1", "proxy": "proxy:1"},
+            "has container proxy from image None, its replacement would have proxy:1",
+        ),
+    ],
+)
+def test_a_replicaset_whose_template_was_edited_deploys_nothing_by_our_hand(images: dict[str, str], words: str) -> None:
+    """Its pods carry no hash, so their images are compared; what was injected into a pod is in no template."""
+    injected = container("injected", image="mesh:1")
+    taken = pod(containers=(container(image="app:1"), injected))
+    found = reasons(taken, of=workload(images=images))
+    assert found == ({Reason.REVISION_WOULD_CHANGE: f"{taken.name} {words}"} if words else {})
+
+
 def daemonset(*pods: LivePod, **changes: Any) -> Workload:  # noqa: ANN401
     """The DaemonSet ``agent`` on three nodes."""
     ref = WorkloadRef("DaemonSet", "shop", "agent", "ds-uid", "apps/v1")
@@ -317,6 +345,7 @@ def test_a_workload_with_a_stuck_pod_is_left_alone_until_that_is_gone() -> None:
     assert reasons(of=whole, by=lenient, settled=[ended]) == {
         Reason.WORKLOAD_NOT_READY: f"web-5d4f-stuck is still there: {ended.detail}"
     }
+    assert reasons(of=workload(outside=(stuck,)), by=lenient, settled=[ended]).keys() == {Reason.WORKLOAD_NOT_READY}
     assert reasons(of=workload(), by=lenient, settled=[ended]) == {}, "it is gone"
     assert reasons(of=whole, by=lenient, settled=[replace(ended, outcome=Outcome.REPLACED)]) == {}
     elsewhere = replace(ended, workload=WorkloadRef("Deployment", "shop", "other", "other-uid"))
@@ -447,11 +476,11 @@ def test_a_budget_that_can_never_allow_anything_is_called_a_misconfiguration() -
 
 
 def test_budgets_stand_against_what_evicts() -> None:
-    """``action: delete`` says that budgets don't count; of a report nobody goes."""
+    """``action: delete`` says that budgets don't count; a surge asks them at its end; of a report nobody goes."""
     against = disruption_budget(pod(), [budget(allowed=0), budget("all", "")])
     assert against is not None
     standing = {action for action in Action if concerning([against], action)}
-    assert standing == {Action.EVICT, Action.SURGE}
+    assert standing == {Action.EVICT}
 
 
 # The node

@@ -97,6 +97,11 @@ def test_what_is_said_again_and_again_is_told_once(tmp_path: Path) -> None:
             "left alone",
             "db-1: replaced-since-sample (another pod of that name)",
         ),
+        (
+            {"event": "remediation left in flight", "level": "warning", "remediation_id": "a", "pod": "web-1"},
+            "daemon",
+            "remediation left in flight: remediation_id: a, pod: web-1",
+        ),
         ({"event": "held", "level": "error", "error": "it is gone"}, "daemon", "held: error: it is gone"),
     ],
 )

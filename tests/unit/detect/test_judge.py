@@ -117,6 +117,8 @@ def test_the_cgroup_path_or_the_container_id_ties_a_series_to_the_pod(id_: str |
         pytest.param(SYSTEMD.replace(UID.replace("-", "_"), OTHER_UID.replace("-", "_")), None, id="systemd"),
         pytest.param(cgroup(runtime_id=OTHER_ID), OTHER_ID, id="an earlier container"),
         pytest.param(None, OTHER_ID, id="an earlier container, id dropped"),
+        pytest.param(cgroup(runtime_id=OTHER_ID), None, id="an earlier container, name dropped"),
+        pytest.param(SYSTEMD.replace(CONTAINER_ID, OTHER_ID), None, id="an earlier container, systemd, name dropped"),
         pytest.param(f"/kubepods/burstable/pod{UID}", OTHER_ID, id="an earlier container, path of the pod"),
     ],
 )
@@ -130,6 +132,14 @@ def test_without_id_and_name_the_node_has_to_agree(node: str | None) -> None:
     """Where relabelling dropped both, a series of another node, or of no named one, is not the pod's."""
     found = verdict(series(steady(OVER), id=None, name=None, node=node))
     assert reason(found) is Reason.REPLACED_SINCE_SAMPLE
+
+
+def test_a_path_that_names_no_container_is_judged_by_time() -> None:
+    """The pod's own path, which all of its containers have."""
+    of_pod = series(steady(OVER), id=f"/kubepods/burstable/pod{UID}", name=None)
+    assert value_at(verdict(of_pod)) == OVER
+    just = live(container(started_at=float(NOW - 90)))
+    assert reason(verdict(of_pod, pod=just)) is Reason.SAMPLE_GAP
 
 
 def test_without_id_and_name_the_pods_own_node_is_enough() -> None:
@@ -239,6 +249,8 @@ def at(*times: float) -> list[tuple[float, float]]:
         pytest.param((119.9, 60, 30, 0), Reason.SAMPLE_GAP, id="begins after the start"),
         pytest.param((120, 66, 0), Reason.SAMPLE_GAP, id="a hole at the end"),
         pytest.param((131, 65, 0), Reason.SAMPLE_GAP, id="a hole across the start"),
+        pytest.param((184, 119, 60, 0), None, id="a gap of just twice the interval and 5 s across the start"),
+        pytest.param((185, 119, 60, 0), Reason.SAMPLE_GAP, id="a longer one across the start"),
         pytest.param((170, 120, 90, 60, 30, 0), None, id="more before the start"),
     ],
 )
@@ -255,16 +267,16 @@ def test_two_samples_prove_nothing_however_short_the_window() -> None:
 
 
 @pytest.mark.parametrize("interval", [5, 15, 30, 60])
-@pytest.mark.parametrize("offset", [0, 1, 15, 30, 59, 60, 61, 63, 65, 66])
+@pytest.mark.parametrize("offset", [0, 1, 15, 30, 59, 60, 61, 63, 64, 65, 66])
 def test_closed_and_left_open_ranges_give_the_same_verdict(interval: int, offset: int) -> None:
     """Prometheus 2 gives a sample at the very start of the range, Prometheus 3 does not: the verdict is the same."""
-    times = [NOW - 180 + offset * (k > 0) + interval * max(k - 1, 0) for k in range(60)]
-    closed = [(float(time), OVER) for time in sorted(set(times)) if NOW - 180 <= time <= NOW]
-    left_open = [sample for sample in closed if sample[0] > NOW - 180]
+    times = [NOW - 185 + offset * (k > 0) + interval * max(k - 1, 0) for k in range(60)]
+    closed = [(float(time), OVER) for time in sorted(set(times)) if NOW - 185 <= time <= NOW]
+    left_open = [sample for sample in closed if sample[0] > NOW - 185]
     assert reason(verdict(series(closed))) is reason(verdict(series(left_open)))
 
 
-@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf"), -1.0])
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf"), -1.0, 2.0**60, 2.0**64, 1e308])
 @pytest.mark.parametrize("index", [0, 1, 6, -1])
 def test_a_sample_that_is_no_number_proves_nothing(odd: float, index: int) -> None:
     """NaN, the infinities and negative values make the window no evidence, wherever they are in it."""

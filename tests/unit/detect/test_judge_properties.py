@@ -25,7 +25,7 @@ FOR = 60
 INTERVAL = 10
 AGE = 35
 GAP = 2 * INTERVAL + 5
-LONGEST = FOR + 2 * INTERVAL
+LONGEST = FOR + GAP
 SCOPE = Scope(sample_interval=INTERVAL)
 IDS = {"app": "aa" * 32, "side": "bb" * 32}
 WHOLE = "(the pod as a whole)"

@@ -145,7 +145,7 @@ def test_the_samples_of_some_pods_are_asked_for_with_a_margin() -> None:
     query = samples_query(policy(), SCOPE, namespace="shop", pods=["web-b", "web-a.1"])
     assert query == (
         'container_memory_working_set_bytes{container!="",container!="POD",image!="",'
-        'namespace="shop",pod=~"web-a\\\\.1|web-b"}[180s]'
+        'namespace="shop",pod=~"web-a\\\\.1|web-b"}[185s]'
     )
 
 
@@ -164,7 +164,7 @@ def test_what_a_policy_matches_is_in_every_question() -> None:
     assert queries.nominate.count(f'{{resource="memory",{states}}}') == 2
     assert queries.coverage.count(f'{{phase="Running",{states}}}') == 2
     assert samples_query(policy(match=match), scope, namespace="shop", pods=["p"]) == (
-        f'{METRIC}{{{DEFAULT_SELECTOR},cluster="a",namespace="shop",pod=~"p",container=~"(?:app)"}}[180s]'
+        f'{METRIC}{{{DEFAULT_SELECTOR},cluster="a",namespace="shop",pod=~"p",container=~"(?:app)"}}[185s]'
     )
 
 
@@ -305,7 +305,7 @@ names = st.one_of(st.lists(st.sampled_from(NASTY), max_size=8).map("".join), st.
 def expected(namespace: str, pods: str) -> Selector:
     """The one selector that asks for the samples of pods."""
     default = (("container", "!=", ""), ("container", "!=", "POD"), ("image", "!=", ""))
-    return METRIC, (*default, ("namespace", "=", namespace), ("pod", "=~", pods)), 180
+    return METRIC, (*default, ("namespace", "=", namespace), ("pod", "=~", pods)), 185
 
 
 @given(namespace=names, pods=st.lists(names, min_size=1, max_size=4, unique=True))

@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from remediator.errors import SettingsError
 from remediator.observe.http import HttpServer, application
 from remediator.observe.metrics import Metrics
-from remediator.observe.state import STILL, State
+from remediator.observe.state import State
 from remediator.policy import Policy
+from remediator.pulse import LONGEST, Pulse
 from tests.unit.cluster.leases import Clock
 from tests.unit.make import NOW, policy
 
@@ -25,14 +26,15 @@ class Daemon:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.state = State(clock=lambda: NOW, monotonic=self.clock)
+        self.pulse = Pulse(monotonic=self.clock)
+        self.state = State(clock=lambda: NOW)
         self.metrics = Metrics(self.state)
-        self.server = HttpServer("127.0.0.1:0", application(self.state, self.metrics))
+        self.server = HttpServer("127.0.0.1:0", application(self.state, self.metrics, self.pulse))
         self.address = self.server.start()
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, str]:
         """Status, content type and text of an answer."""
-        connection = http.client.HTTPConnection(self.address, timeout=5)
+        connection = http.client.HTTPConnection(self.address, timeout=60)
         try:
             connection.request(method, path, headers=headers)
             response = connection.getresponse()
@@ -52,7 +54,7 @@ def running() -> Iterator[Daemon]:
 @pytest.fixture
 def daemon(running: Daemon) -> Daemon:
     """It, with nothing known yet."""
-    running.state.__init__(clock=lambda: NOW, monotonic=running.clock)  # type: ignore[misc]
+    running.state.__init__(clock=lambda: NOW)  # type: ignore[misc]
     return running
 
 
@@ -92,14 +94,15 @@ def test_nothing_can_be_changed(daemon: Daemon, path: str, method: str) -> None:
 
 
 def test_it_is_alive_while_the_scheduler_moves(daemon: Daemon) -> None:
-    """A minute without a heartbeat is too long."""
+    """Two minutes without a heartbeat are too long."""
+    daemon.pulse.recurred("the scheduler")
     assert daemon.ask("/healthz")[0] == 200
-    daemon.clock.now += STILL - 1
+    daemon.clock.now += LONGEST - 1
     assert daemon.ask("/healthz")[0] == 200
     daemon.clock.now += 1
     status, _, text = daemon.ask("/healthz")
-    assert (status, text) == (503, "the scheduler does not move\n")
-    daemon.state.beat()
+    assert (status, text) == (503, "the scheduler has not moved for 120 s\n")
+    daemon.pulse.recurred("the scheduler")
     assert daemon.ask("/healthz")[0] == 200
 
 
@@ -125,6 +128,18 @@ def test_it_says_what_it_waits_for(daemon: Daemon) -> None:
     assert "prometheus: Prometheus at http://p can't be reached: refused" in text
 
 
+def test_a_standby_is_ready_and_names_who_leads(daemon: Daemon) -> None:
+    """It does what it is there for: a Deployment of two is available, and can be rolled out."""
+    for name in DEPENDENCIES:
+        daemon.state.depends(name, "")
+    daemon.state.led(leading=False, standby="the lease remediator is held by other")
+    status, _, text = daemon.ask("/readyz")
+    assert status == 200
+    assert text.splitlines()[-1] == "standby: the lease remediator is held by other"
+    daemon.state.led(leading=True)
+    assert "standby" not in daemon.ask("/readyz")[2]
+
+
 def test_series_of_what_is_gone_disappear(daemon: Daemon) -> None:
     """From one scrape to the next."""
     from remediator.observe.state import PolicyState  # noqa: PLC0415
@@ -148,13 +163,13 @@ def test_series_of_what_is_gone_disappear(daemon: Daemon) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     """One sentence, with an example."""
     with pytest.raises(SettingsError, match=r"is no host:port; write 0\.0\.0\.0:8080"):
-        HttpServer(address, application(State(clock=lambda: NOW), Metrics(State(clock=lambda: NOW))))
+        HttpServer(address, application(State(clock=lambda: NOW), Metrics(State(clock=lambda: NOW)), Pulse()))
 
 
 def serve(address: str) -> HttpServer:
     """A server that has not been started."""
     state = State(clock=lambda: NOW)
-    return HttpServer(address, application(state, Metrics(state)))
+    return HttpServer(address, application(state, Metrics(state), Pulse()))
 
 
 @pytest.mark.parametrize("address", ["no-such-host.invalid:0", "300.1.1.1:0", "192.0.2.1:0"])
@@ -178,7 +193,7 @@ def test_when_it_has_stopped_nobody_answers(address: str) -> None:
     server = serve(address)
     bound = server.start()
     host, _, port = bound.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     connection.request("GET", "/healthz")
     assert connection.getresponse().status == 200
     connection.close()

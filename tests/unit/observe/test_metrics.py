@@ -57,7 +57,7 @@ def names(metrics: Metrics) -> set[str]:
 def everything(state: State, metrics: Metrics) -> None:
     """Let all happen that there is."""
     failed = record(outcome=Outcome.NOT_READY, settled_at=float(NOW))
-    state.policies(("everyone",))
+    state.policies(("everyone",), intervals={"everyone": 60})
     state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
     state.led(leading=True)
     state.reloaded(ok=True)
@@ -79,6 +79,7 @@ def test_every_metric_is_there_and_has_its_value(state: State, metrics: Metrics)
         ("evaluations_total", {"policy": "everyone", "outcome": "ok"}, 1),
         ("evaluation_duration_seconds_count", {"policy": "everyone"}, 1),
         ("last_evaluation_timestamp_seconds", {"policy": "everyone"}, NOW),
+        ("evaluation_interval_seconds", {"policy": "everyone"}, 60),
         ("breaching_pods", {"policy": "everyone"}, 2),
         ("measured_pods_ratio", {"policy": "everyone"}, 0.75),
         ("vetoes_total", {"policy": "everyone", "reason": "cooldown"}, 1),

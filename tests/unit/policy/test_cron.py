@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remediator.policy.cron import Cron, zone
+from remediator.policy.cron import Cron
+from remediator.policy.zones import zone
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -199,6 +200,26 @@ def test_the_shortest_pause(text: str, pause: int) -> None:
     assert Cron(text).shortest_pause == pause
 
 
+@pytest.mark.parametrize(
+    ("text", "pause"),
+    [
+        ("* * * * *", 60),
+        ("*/5 1-5 * * *", 68700),
+        ("50,10 * * * *", 2400),
+        ("30 2 * * *", 86400),
+        ("30 2 * * mon-fri", 3 * 86400),
+        ("0 0,6 * * sun", 6 * 86400 + 18 * 3600),
+        ("0 3 L * *", 31 * 86400),
+        ("0 0 1 1 *", 366 * 86400),
+        ("0 3 29 2 *", 1461 * 86400),
+        ("0 3 * feb mon#5", 10227 * 86400),
+    ],
+)
+def test_the_longest_pause(text: str, pause: int) -> None:
+    """The seconds after which there has been another run, over nights, weekends and years without a 29 February."""
+    assert Cron(text).longest_pause == pause
+
+
 def test_equal_ones_are_equal() -> None:
     """Two readings of the same line are equal; another time zone is another schedule."""
     assert Cron("0 2 * * *", "Europe/Berlin") == Cron("0 2 * * *", "Europe/Berlin")
@@ -220,6 +241,7 @@ def test_any_text_is_an_expression_or_refused(text: list[str]) -> None:
     assert not sentence or "; write " in sentence
     assert cron.after(now) > now
     assert 60 <= cron.shortest_pause <= 86400
+    assert cron.shortest_pause <= cron.longest_pause
 
 
 def test_zones_come_with_the_program() -> None:

@@ -17,6 +17,7 @@ safety:
   namespaces: {exclude: [kube-system]}
   budget: {actions: 20, per: 1h}
   maxBreaching: 50%
+  holdWhen: ['ALERTS{alertname="KubeAPIDown"}', up == 0]
 policies:
   - name: iot-server
     match: {namespaces: [sreworks], workload: Deployment/meta42-iot-server}
@@ -28,7 +29,13 @@ policies:
     gracePeriod: 30s
     maxPerWorkload: {actions: 6, per: 6h}
     minAge: 5m
+    windows: [{days: mon-fri, from: 22:00, to: "05:00", timezone: Europe/Berlin}]
     enabled: false
+    before:
+      - http: {port: 8080, path: /drain, body: {why: memory}}
+      - exec: {container: app, command: [/bin/drain, --now]}
+        timeout: 1m
+        onFailure: continue
 """
 SCRAPS = [
     *("*", "&a ", "!x ", "<<: ", "? ", "- ", ": ", "{", "}", "[", "]", "'", '"', "\n", "\t", "#", "%", "|", ">", "\0"),
@@ -100,6 +107,17 @@ KEYS = st.sampled_from(
         "enabled",
         "signal",
         "before",
+        "http",
+        "exec",
+        "port",
+        "path",
+        "body",
+        "command",
+        "timeout",
+        "windows",
+        "days",
+        "from",
+        "to",
     ]
 )
 VALUES = st.recursive(

@@ -153,9 +153,9 @@ STRUCTURE = {
         "2:10: safety.pausd: there is no such key here; write paused",
     ),
     "unsupported key, misspelt": Broken(
-        policy("fall_back: evict"),
-        "4:5: policies[0].fall_back: there is no such key here; "
-        "`fallback` is not supported by this version of remediator yet; remove it",
+        policy("fore_cast: evict"),
+        "4:5: policies[0].fore_cast: there is no such key here; "
+        "`forecast` is not supported by this version of remediator yet; remove it",
     ),
     "half a budget in a policy": Broken(
         policy("actions: 6"),
@@ -284,6 +284,25 @@ VALUES = {
     ),
     "threshold that is a list": Broken(
         threshold("[1Gi]"), "1:33: policies[0].threshold: a list is not a threshold; write 20Gi or 90% of limit"
+    ),
+    "emergency below the threshold": Broken(
+        "policies: [{name: a, threshold: 90% of limit, emergency: 89.5% of limit}]\n",
+        "1:58: policies[0].emergency: 89.5% of limit is not higher than the threshold of policy a, "
+        "which is 90% of limit; write a higher one, or remove the line",
+    ),
+    "emergency at the threshold, in other words": Broken(
+        policy("emergency: 1024Mi"),
+        "4:16: policies[0].emergency: 1024Mi is not higher than the threshold of policy a, which is 1Gi; "
+        "write a higher one, or remove the line",
+    ),
+    "emergency of the defaults below a threshold": Broken(
+        "defaults: {emergency: 20Gi}\npolicies: [{name: a, threshold: 1Gi}, {name: b, threshold: 30Gi}]\n",
+        "1:23: defaults.emergency: 20Gi is not higher than the threshold of policy b, which is 30Gi; "
+        "write a higher one, or remove the line",
+    ),
+    "emergency of nothing known": Broken(
+        policy("emergency: soon"),
+        "4:16: policies[0].emergency: 'soon' is not a memory quantity; write 20Gi or 90% of limit",
     ),
     "for without a unit": Broken(
         policy("for: 90"), "4:10: policies[0].for: '90' has no unit; write 90s for seconds or 90m for minutes"
@@ -426,7 +445,90 @@ VALUES = {
     ),
     "time zone without cron": Broken(
         policy("timezone: Europe/Berlin"),
-        "4:15: policies[0].timezone: `timezone` is that of `cron`, which policy a has not; remove it",
+        "4:15: policies[0].timezone: `timezone` is that of `cron` and `windows`, and policy a has neither; remove it",
+    ),
+    "windows of none": Broken(
+        policy("windows: []"),
+        "4:14: policies[0].windows: an empty list would never open; "
+        'write such as [{days: mon-fri, from: "01:00", to: "05:00"}], or from 00:00 to 24:00 for always',
+    ),
+    "windows as a mapping": Broken(
+        policy("windows: {from: 01:00, to: 05:00}"),
+        "4:14: policies[0].windows: a mapping is not a list of windows; "
+        'write such as [{days: mon-fri, from: "01:00", to: "05:00"}], or from 00:00 to 24:00 for always',
+    ),
+    "window that is text": Broken(
+        policy("windows: [01:00-05:00]"),
+        "4:15: policies[0].windows[0]: '01:00-05:00' is one value and must be a mapping; "
+        "write `key: value` lines, indented below it",
+    ),
+    "window without an end": Broken(
+        policy("windows: [{days: mon-fri, from: 01:00}]"),
+        '4:15: policies[0].windows[0]: the window has no to; write such as {days: mon-fri, from: "01:00", to: "05:00"}',
+    ),
+    "window of the defaults without times": Broken(
+        POLICY + "defaults: {windows: [{days: mon-fri}]}\n",
+        "2:22: defaults.windows[0]: the window has no from and no to; "
+        'write such as {days: mon-fri, from: "01:00", to: "05:00"}',
+    ),
+    "window with an end that is nothing": Broken(
+        policy("windows: [{from: 01:00, to: }]"),
+        "4:33: policies[0].windows[0].to: there is no value here; write one, or remove the line",
+    ),
+    "window that never opens": Broken(
+        policy("windows:\n- {from: 01:00, to: 05:00}\n- {from: 01:00, to: 01:00}"),
+        "6:7: policies[0].windows[1]: a window that ends when it begins never opens; "
+        "write from 00:00 to 24:00 for the whole day",
+    ),
+    "window from the end of the day": Broken(
+        policy("windows: [{from: 24:00, to: 01:00}]"),
+        "4:15: policies[0].windows[0]: a window that ends when it begins never opens; "
+        "write from 00:00 to 24:00 for the whole day",
+    ),
+    "window at a number": Broken(
+        policy("windows: [{from: 1, to: 05:00}]"),
+        "4:22: policies[0].windows[0].from: 1 is not a time of day; write 01:00",
+    ),
+    "window at a time of one digit": Broken(
+        policy("windows: [{from: 01:00, to: '5:30'}]"),
+        "4:33: policies[0].windows[0].to: '5:30' is not a time of day; write 05:30",
+    ),
+    "window at a quarter past 24": Broken(
+        policy("windows: [{from: 01:00, to: 24:15}]"),
+        "4:33: policies[0].windows[0].to: '24:15' is not a time of day; write such as 01:00",
+    ),
+    "window in the afternoon": Broken(
+        policy("windows: [{from: 01:00, to: 5pm}]"),
+        "4:33: policies[0].windows[0].to: '5pm' is not a time of day; write such as 01:00",
+    ),
+    "window on numbered days": Broken(
+        policy("windows: [{days: 1-5, from: 01:00, to: 05:00}]"),
+        "4:22: policies[0].windows[0].days: '1-5' is not a weekday or several; write names, such as mon-fri",
+    ),
+    "window on a number": Broken(
+        policy("windows: [{days: [mon, 2], from: 01:00, to: 05:00}]"),
+        "4:22: policies[0].windows[0].days: 2 is not a weekday; write names, such as mon-fri",
+    ),
+    "window on a whole word": Broken(
+        policy("windows: [{days: monday, from: 01:00, to: 05:00}]"),
+        "4:22: policies[0].windows[0].days: 'monday' is not a weekday or several; write mon",
+    ),
+    "window on no days": Broken(
+        policy("windows: [{days: [], from: 01:00, to: 05:00}]"),
+        "4:22: policies[0].windows[0].days: an empty list of days would never open; "
+        "write such as mon-fri, or remove the line for every day",
+    ),
+    "window in no time zone": Broken(
+        policy("windows: [{from: 01:00, to: 05:00, timezone: CET+1}]"),
+        "4:50: policies[0].windows[0].timezone: 'CET+1' is not the IANA name of a time zone; "
+        "write such as Europe/Berlin",
+    ),
+    "window with a slip": Broken(
+        policy("windows: [{form: 01:00, from: 01:00, to: 05:00}]"),
+        "4:16: policies[0].windows[0].form: there is no such key here; write from",
+    ),
+    "window's key in a policy": Broken(
+        policy("days: mon-fri"), "4:5: policies[0].days: there is no such key here; it belongs in each of `windows`"
     ),
     "cooldown of more than a day": Broken(
         policy("cooldown: 25h"), "4:15: policies[0].cooldown: '25h' is too long; write 1d or less"
@@ -445,7 +547,17 @@ VALUES = {
         "processes have ended, and two of them may write at once; write 1s or more",
     ),
     "action that is none": Broken(
-        policy("action: restart"), "4:13: policies[0].action: 'restart' is not an action; write evict, delete or notify"
+        policy("action: restart"),
+        "4:13: policies[0].action: 'restart' is not an action; write evict, surge, delete or notify",
+    ),
+    "fallback that is none": Broken(
+        policy("action: surge\nfallback: delete"),
+        "5:15: policies[0].fallback: 'delete' is not what a surge can do instead; write evict or notify",
+    ),
+    "fallback of nothing": Broken(
+        policy("fallback: notify"),
+        "4:15: policies[0].fallback: `fallback` is what `action: surge` does where it can't, which policy a has not; "
+        "remove it",
     ),
     "no actions on a workload": Broken(
         policy("maxPerWorkload: {actions: 0}"),
@@ -620,6 +732,43 @@ VALUES = {
         POLICY + "safety: {maxBreaching: 500}\n",
         "2:24: safety.maxBreaching: 500 is not a whole percentage; write such as 50%",
     ),
+    "hold that is no PromQL": Broken(
+        POLICY + "safety:\n  holdWhen:\n  - up\n  - sum(\n",
+        "5:5: safety.holdWhen[1]: 'sum(' is not PromQL (unclosed left parenthesis); "
+        'write such as ALERTS{alertname="KubeAPIDown", alertstate="firing"}',
+    ),
+    "hold that is a number": Broken(
+        POLICY + "safety: {holdWhen: [time()]}\n",
+        "2:21: safety.holdWhen[0]: 'time()' is a number, and must give series; "
+        'write such as ALERTS{alertname="KubeAPIDown", alertstate="firing"}',
+    ),
+    "hold over a time": Broken(
+        POLICY + "safety: {holdWhen: 'up[5m]'}\n",
+        "2:20: safety.holdWhen: 'up[5m]' gives samples over a time, and must give series; "
+        'write such as ALERTS{alertname="KubeAPIDown", alertstate="firing"}',
+    ),
+    "hold of nothing": Broken(
+        POLICY + "safety: {holdWhen: ['']}\n",
+        "2:21: safety.holdWhen[0]: an empty expression asks for nothing; "
+        'write such as ALERTS{alertname="KubeAPIDown", alertstate="firing"}',
+    ),
+    "hold that is true": Broken(
+        POLICY + "safety: {holdWhen: [true]}\n", '2:21: safety.holdWhen[0]: true must be text; write "true" in quotes'
+    ),
+    "hold of a novel": Broken(
+        POLICY + "safety: {holdWhen: [" + "up+" * 400 + "up]}\n",
+        "2:21: safety.holdWhen[0]: 'up+up+up+up+up+up+up+up+up+up+up+up+up+up+up+up+up+up+up+...' has 1202 characters; "
+        "at most 1000 are taken: write several",
+    ),
+    "holds as a mapping": Broken(
+        POLICY + "safety: {holdWhen: {a: up}}\n",
+        "2:20: safety.holdWhen: this is a mapping and must be a list of PromQL expressions; "
+        "begin each of them with `- `",
+    ),
+    "too many holds": Broken(
+        POLICY + "safety: {holdWhen: [" + "up," * 21 + "]}\n",
+        "2:20: safety.holdWhen: 21 expressions, each of which is asked at every evaluation; write 20 at most",
+    ),
     "foreign marks no": Broken(
         POLICY + "safety: {foreignMarks: no}\n",
         "2:24: safety.foreignMarks: 'no' is neither true nor false; write false",
@@ -638,6 +787,155 @@ VALUES = {
         "2:3: policies: more than 2000 expressions in all; write fewer, wider ones",
     ),
 }
+NOT_KNOWN = "there is no such key here"
+HOOKS = {
+    "hooks that are no list": Broken(
+        policy("before: {http: {port: 1, path: /}}"),
+        "4:13: policies[0].before: this is a mapping and must be a list; begin each hook with `- http: ` or `- exec: `",
+    ),
+    "hook that is a word": Broken(
+        policy("before: [drain]"),
+        "4:14: policies[0].before[0]: 'drain' is one value and must be a mapping; "
+        "write `key: value` lines, indented below it",
+    ),
+    "too many hooks": Broken(
+        policy(f"before: [{', '.join(['{http: {port: 1, path: /}}'] * 11)}]"),
+        "4:13: policies[0].before: 11 hooks are too many; write 10 at most, or one that does what they do",
+    ),
+    "hook that calls nothing": Broken(
+        policy("before: [{timeout: 5s}]"),
+        "4:14: policies[0].before[0]: the hook has neither `http` nor `exec`; "
+        "write one of them, and another item for another one",
+    ),
+    "hook that calls two": Broken(
+        policy("before:\n- http: {port: 1, path: /}\n- http: {port: 1, path: /}\n  exec: {container: a, command: [b]}"),
+        "6:7: policies[0].before[1]: the hook has `http` and `exec`; "
+        "write one of them, and another item for another one",
+    ),
+    "unknown key in a hook": Broken(
+        policy("before: [{htpp: {port: 1, path: /}}]"), f"4:15: policies[0].before[0].htpp: {NOT_KNOWN}; write http"
+    ),
+    "unknown key in a call": Broken(
+        policy("before: [{http: {Port: 1, path: /}}]"),
+        f"4:22: policies[0].before[0].http.Port: {NOT_KNOWN}; write port",
+    ),
+    "headers": Broken(
+        policy("before: [{http: {port: 1, path: /, headers: {a: b}}}]"),
+        f"4:40: policies[0].before[0].http.headers: {NOT_KNOWN}; the keys here are body, method, path, port, scheme",
+    ),
+    "hook's key in a policy": Broken(
+        policy("onFailure: abort"), f"4:5: policies[0].onFailure: {NOT_KNOWN}; it belongs in a hook of `before`"
+    ),
+    "port that is missing": Broken(
+        policy("before: [{http: {path: /}}]"),
+        "4:21: policies[0].before[0].http.port: the hook has no port; write such as port: 8080",
+    ),
+    "path that is missing": Broken(
+        policy("before: [{http: {port: 80}}]"),
+        "4:21: policies[0].before[0].http.path: the hook has no path; write such as path: /drain",
+    ),
+    "container that is missing": Broken(
+        policy("before: [{exec: {command: [a]}}]"),
+        "4:21: policies[0].before[0].exec.container: the hook has no container; write such as container: app",
+    ),
+    "command that is missing": Broken(
+        policy("before: [{exec: {container: a}}]"),
+        "4:21: policies[0].before[0].exec.command: the hook has no command; write such as command: [/bin/drain, --now]",
+    ),
+    "port of a name": Broken(
+        policy("before: [{http: {port: web, path: /}}]"),
+        "4:28: policies[0].before[0].http.port: 'web' is not the number of a port; write such as 8080",
+    ),
+    "port in quotes": Broken(
+        policy("before: [{http: {port: '8080', path: /}}]"),
+        "4:28: policies[0].before[0].http.port: '8080' is text; write 8080 without quotes",
+    ),
+    "port of none": Broken(
+        policy("before: [{http: {port: 0, path: /}}]"),
+        "4:28: policies[0].before[0].http.port: 0 is not a port from 1 to 65535; write such as 8080",
+    ),
+    "path without a slash": Broken(
+        policy("before: [{http: {port: 1, path: drain}}]"),
+        "4:37: policies[0].before[0].http.path: 'drain' does not begin with a slash; write /drain",
+    ),
+    "path that is a URL": Broken(
+        policy("before: [{http: {port: 1, path: 'http://web/drain'}}]"),
+        "4:37: policies[0].before[0].http.path: 'http://web/drain' does not begin with a slash; write such as /drain",
+    ),
+    "path with a space": Broken(
+        policy("before: [{http: {port: 1, path: /a b}}]"),
+        "4:37: policies[0].before[0].http.path: '/a b' is too long, or has a space, a # or what is not ASCII in it; "
+        "write that as %20",
+    ),
+    "method in small letters": Broken(
+        policy("before: [{http: {port: 1, path: /, method: post}}]"),
+        "4:48: policies[0].before[0].http.method: 'post' is not known here; write POST",
+    ),
+    "method that is not offered": Broken(
+        policy("before: [{http: {port: 1, path: /, method: BREW}}]"),
+        "4:48: policies[0].before[0].http.method: 'BREW' is not known here; write POST, PUT or GET",
+    ),
+    "scheme that is none": Broken(
+        policy("before: [{http: {port: 1, path: /, scheme: tcp}}]"),
+        "4:48: policies[0].before[0].http.scheme: 'tcp' is not known here; write http or https",
+    ),
+    "body of a GET": Broken(
+        policy("before: [{http: {port: 1, path: /, method: GET, body: x}}]"),
+        "4:59: policies[0].before[0].http.body: a GET has no body; write method: POST, or remove the line",
+    ),
+    "body of a number": Broken(
+        policy("before: [{http: {port: 1, path: /, body: 5}}]"),
+        '4:46: policies[0].before[0].http.body: 5 must be text; write "5" in quotes',
+    ),
+    "body that JSON can't hold": Broken(
+        policy("before: [{http: {port: 1, path: /, body: [.nan]}}]"),
+        "4:46: policies[0].before[0].http.body: this can't be sent, because a number or a character in it has no "
+        "standard form; write another one",
+    ),
+    "body that is long": Broken(
+        policy(f"before: [{{http: {{port: 1, path: /, body: {'x' * 10_001}}}}}]"),
+        "4:46: policies[0].before[0].http.body: this has more than 10,000 bytes; write a shorter one",
+    ),
+    "command of one text": Broken(
+        policy("before: [{exec: {container: a, command: /bin/drain --now}}]"),
+        "4:45: policies[0].before[0].exec.command: '/bin/drain --now' is text and no shell reads it; "
+        "write [/bin/drain, --now]",
+    ),
+    "command of nothing": Broken(
+        policy("before: [{exec: {container: a, command: []}}]"),
+        "4:45: policies[0].before[0].exec.command: an empty list is no command; write such as [/bin/drain, --now]",
+    ),
+    "command with a number": Broken(
+        policy("before: [{exec: {container: a, command: [sleep, 5]}}]"),
+        '4:53: policies[0].before[0].exec.command[1]: 5 must be text; write "5" in quotes',
+    ),
+    "command that is long": Broken(
+        policy(f"before: [{{exec: {{container: a, command: [sh, {'x' * 10_000}]}}}}]"),
+        "4:45: policies[0].before[0].exec.command: this has more than 10,000 characters; "
+        "put a script into the image, and name that",
+    ),
+    "container that is no name": Broken(
+        policy("before: [{exec: {container: My App, command: [a]}}]"),
+        "4:33: policies[0].before[0].exec.container: 'My App' is not a name of 1 to 63 small letters, digits and "
+        "inner hyphens; write my-app",
+    ),
+    "time-out without a unit": Broken(
+        policy("before: [{http: {port: 1, path: /}, timeout: 5}]"),
+        "4:50: policies[0].before[0].timeout: '5' has no unit; write 5s for seconds or 5m for minutes",
+    ),
+    "time-out of hours": Broken(
+        policy("before: [{http: {port: 1, path: /}, timeout: 2h}]"),
+        "4:50: policies[0].before[0].timeout: '2h' is too long; write 1h or less",
+    ),
+    "onFailure that is none": Broken(
+        policy("before: [{http: {port: 1, path: /}, onFailure: ignore}]"),
+        "4:52: policies[0].before[0].onFailure: 'ignore' is not known here; write abort or continue",
+    ),
+    "hook in the defaults": Broken(
+        "defaults: {before: [{exec: {container: a}}]}\npolicies: [{name: a, threshold: 1Gi}]\n",
+        "1:28: defaults.before[0].exec.command: the hook has no command; write such as command: [/bin/drain, --now]",
+    ),
+}
 NOT_BUILT = {
     **{
         f"{section} {key}": Broken(text, f"{at} `{key}` is not supported by this version of remediator yet; remove it")
@@ -646,21 +944,6 @@ NOT_BUILT = {
             ("policy's", policy(f"{key}: x"), f"4:5: policies[0].{key}:"),
             ("defaults'", POLICY + f"defaults: {{{key}: x}}\n", f"2:12: defaults.{key}:"),
         )
-    },
-    **{
-        f"safety's {key}": Broken(
-            POLICY + f"safety: {{{key}: x}}\n",
-            f"2:10: safety.{key}: `{key}` is not supported by this version of remediator yet; remove it",
-        )
-        for key in sorted(unsupported.SAFETY_FIELDS)
-    },
-    **{
-        f"action {action}": Broken(
-            policy(f"action: {action}"),
-            f"4:13: policies[0].action: the action {action} is not supported by this version of remediator yet; "
-            "write evict, delete or notify",
-        )
-        for action in sorted(unsupported.ACTIONS)
     },
     "query": Broken(
         policy("signal: {query: up, unit: none}"),
@@ -683,7 +966,7 @@ NOT_BUILT = {
         )
     },
 }
-TABLE = {**NOT_YAML, **STRUCTURE, **VALUES, **NOT_BUILT}
+TABLE = {**NOT_YAML, **STRUCTURE, **VALUES, **HOOKS, **NOT_BUILT}
 
 
 @pytest.mark.parametrize("broken", TABLE.values(), ids=TABLE.keys())
@@ -702,7 +985,7 @@ defaults:
   for: 45s
 safety:
   paused: yes
-  holdWhen: [up]
+  holdWhen: [up, "sum("]
 policies:
   - name: a
     threshold: 20G i
@@ -722,7 +1005,7 @@ colour: red
         (2, 3, "defaults.redyTimeout"),
         (3, 8, "defaults.for"),
         (5, 11, "safety.paused"),
-        (6, 3, "safety.holdWhen"),
+        (6, 18, "safety.holdWhen[1]"),
         (9, 16, "policies[0].threshold"),
         (10, 13, "policies[0].jitter"),
         (12, 5, "policies[0].cooldown"),
@@ -796,3 +1079,18 @@ def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     with pytest.raises(PolicyError, match="larger than 1024 KiB"):
         load(path, sample_interval=30)
+
+
+def test_every_hook_is_looked_at_at_once() -> None:
+    """What is wrong with one hook does not hide what another one lacks."""
+    text = policy(
+        "before:\n- http: {port: none, path: /}\n- http: {path: /}\n- exec: {container: a, command: [5, b]}\n- {}"
+    )
+    with pytest.raises(PolicyError) as refused:
+        parse(text, sample_interval=30)
+    assert [problem.path for problem in refused.value.problems] == [
+        "policies[0].before[0].http.port",
+        "policies[0].before[1].http.port",
+        "policies[0].before[2].exec.command[0]",
+        "policies[0].before[3]",
+    ]

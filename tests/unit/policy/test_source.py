@@ -111,11 +111,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_files_are_refused_in_no_time(text: str) -> None:
-    """Whatever a mebibyte holds, it is read or refused with a PolicyError within two seconds of CPU."""
+    """Whatever a mebibyte holds, it is read or refused with a PolicyError within seconds of CPU on any machine."""
     began = time.process_time()
     with contextlib.suppress(PolicyError):
         read(text, file="p")
-    assert time.process_time() - began < 2
+    # It takes half a second at most; what grew with the square of the size would take hours.
+    assert time.process_time() - began < 6
 
 
 def test_depth_is_bounded() -> None:

@@ -1,0 +1,1 @@
+"""The parts of the test rig that decide something by themselves."""
