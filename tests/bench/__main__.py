@@ -9,7 +9,7 @@ from types import ModuleType
 import requests
 from rich.console import Console
 
-from tests.bench import evaluation, idle, loop, notice, reaction, remediation, start
+from tests.bench import evaluation, idle, loop, notice, reaction, reload, remediation, start, takeover
 from tests.bench.figures import Figure
 from tests.bench.report import as_json, print_report, this_machine
 from tests.bench.stage import Say
@@ -19,7 +19,7 @@ from tests.rig.console import end_by_signals, say
 from tests.rig.errors import RigError
 
 PARTS: dict[str, ModuleType] = {
-    part.PART: part for part in (evaluation, idle, remediation, reaction, notice, start, loop)
+    part.PART: part for part in (evaluation, idle, remediation, reaction, notice, reload, start, takeover, loop)
 }
 """Each has `measure(say)`, which gives figures, and `EXPECT`, the time that it takes."""
 
@@ -45,7 +45,7 @@ def _run(parts: Sequence[str], *, json: bool) -> int:
     machine = this_machine()
     begun = time.monotonic()
     try:
-        tools.ensure()
+        tools.ensure(*tools.CONTROL_PLANE)
     except RigError as error:
         say(f"error: {error}")
         return 1

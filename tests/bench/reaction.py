@@ -18,7 +18,7 @@ from tests.rig.daemon import Daemon
 PART = "reaction"
 EXPECT = "4 min"
 
-_NODES, _LEAKS = 32, 16
+_NODES, _LEAKS = 64, 16
 _FOR = 60
 _NAMESPACE = "shop"
 _LIMIT, _CALM, _OVER = "512Mi", "50Mi", "450Mi"

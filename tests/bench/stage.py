@@ -111,7 +111,14 @@ def settle_in(cluster: Cluster, namespaces: Sequence[str]) -> None:
     create_account(cluster, HOME)
 
 
-def daemon(cluster: Cluster, policy: Json, *, interval: int, environment: Mapping[str, str] | None = None) -> Daemon:
+def daemon(
+    cluster: Cluster,
+    policy: Json,
+    *,
+    interval: int,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Daemon:
     """The daemon with the settings of a real installation, to be started; the interval is that of scraping."""
     return Daemon(
         kubeconfig=cluster.kubeconfig_for(HOME, HOME),
@@ -120,6 +127,7 @@ def daemon(cluster: Cluster, policy: Json, *, interval: int, environment: Mappin
         policy=policy,
         sample_interval=interval,
         environment={"REMEDIATOR_LEASE_DURATION": "30s", **(environment or {})},
+        folder=folder,
         name=HOME,
     )
 

@@ -4,14 +4,19 @@ It is deliberately not the Kubernetes client that the product uses: a test that 
 the result through the same library as the daemon would share its mistakes.
 """
 
+import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 
-# Seconds to connect and to wait for an answer.
-_TIMEOUT = (5.0, 30.0)
+# Seconds to connect, with the TLS handshake, and to wait for an answer: on a busy machine either can take long.
+_TIMEOUT = (30.0, 60.0)
+
+# The same for a watch, which is quiet for as long as nothing changes: longer than a test may take.
+_WATCH_TIMEOUT = (30.0, 600.0)
 
 Json = dict[str, Any]
 
@@ -65,6 +70,7 @@ class Api:
         body: Body | None = None,
         parameters: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
         """Sends one request and gives the answer's JSON. Raises `ApiError` for every status from 400 on."""
         with self._lock:
@@ -73,7 +79,7 @@ class Api:
                 self.url + path,
                 json=body,
                 params=parameters,
-                headers={"Content-Type": content_type} if body is not None else None,
+                headers={**({"Content-Type": content_type} if body is not None else {}), **(headers or {})},
                 timeout=_TIMEOUT,
             )
         try:
@@ -104,14 +110,30 @@ class Api:
         answer = self.request("GET", path(kind, namespace), parameters={k: v for k, v in chosen.items() if v})
         return list(answer["items"])
 
+    @contextmanager
+    def watch(self, kind: str, namespace: str, *, labels: str = "") -> "Iterator[Iterator[Json]]":
+        """The events of a watch, which begins with the objects that are there, in a connection of its own.
+
+        It ends, with whatever the connection says, when the context is left.
+        """
+        with requests.Session() as session:
+            session.trust_env, session.verify, session.cert = False, self._session.verify, self._session.cert
+            session.headers.update(self._session.headers)
+            parameters = {"watch": "1", "labelSelector": labels}
+            answer = session.get(
+                self.url + path(kind, namespace), params=parameters, stream=True, timeout=_WATCH_TIMEOUT
+            )
+            with answer:
+                yield (json.loads(line) for line in answer.iter_lines() if line)
+
     def create(self, manifest: Json) -> Json:
         """Creates an object and gives it as it is stored."""
-        collection, _ = self._where(manifest)
+        collection, _ = self.where(manifest)
         return self.request("POST", collection, body=manifest)
 
     def apply(self, manifest: Json) -> Json:
         """Creates or changes an object by server-side apply, and gives it as it is stored."""
-        collection, name = self._where(manifest)
+        collection, name = self.where(manifest)
         return self.request(
             "PATCH",
             f"{collection}/{name}",
@@ -132,10 +154,20 @@ class Api:
         return self.patch(kind, namespace, name, {"metadata": {"annotations": dict(annotations)}})
 
     def delete(
-        self, kind: str, namespace: str | None, name: str, *, uid: str | None = None, grace: int | None = None
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        grace: int | None = None,
+        propagation: str = "Background",
     ) -> Json:
-        """Deletes an object, with the seconds of grace and only if it still has the UID, where given."""
-        options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        """Deletes an object, with the seconds of grace and only if it still has the UID, where given.
+
+        `propagation` is what becomes of its dependents: Background, Foreground or Orphan.
+        """
+        options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         if grace is not None:
@@ -157,7 +189,7 @@ class Api:
         """Sets the replicas of a Deployment, StatefulSet or ReplicaSet through its scale subresource."""
         return self.patch(kind, namespace, name, {"spec": {"replicas": replicas}}, subresource="scale")
 
-    def _where(self, manifest: Json) -> tuple[str, str]:
+    def where(self, manifest: Json) -> tuple[str, str]:
         """The path of the collection that an object belongs to, and its name (empty if to be generated)."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         if kind not in self._plurals.get(version, {}):

@@ -6,15 +6,25 @@ Everything is ECDSA on P-256, which takes a millisecond where RSA takes a second
 
 import datetime as dt
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from urllib3.util.ssl_ import create_urllib3_context
 
 _VALID = dt.timedelta(days=1)
+
+
+def strict_context(**given: Any) -> ssl.SSLContext:  # noqa: ANN401 (urllib3's own arguments)
+    """What urllib3 makes by itself since Python 3.13, on any version: it refuses our `Authority`."""
+    context = create_urllib3_context(**given)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Credential:
 
 
 class Authority:
-    """A certificate authority whose files live in one folder."""
+    """A certificate authority whose files live in one folder; like many clusters' it has no key identifiers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -36,24 +36,9 @@ class Claim:
 
     def ports(self, count: int) -> list[int]:
         """Gives ports that nobody listens on, and that no other claim gives out."""
-        chosen: list[int] = []
-        for port in random.sample(_PORTS, len(_PORTS)):
-            if len(chosen) == count:
-                break
-            # A name in Linux's abstract namespace of sockets: a lock without a file. It covers the seconds
-            # until the component listens, in which another cluster would find the port free.
-            reservation = socket.socket(socket.AF_UNIX)
-            try:
-                reservation.bind(f"\0{_PREFIX}port-{port}")
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", port))
-            except OSError:
-                reservation.close()
-                continue
-            self._reservations.append(reservation)
-            chosen.append(port)
-        return chosen
+        chosen = reserved(count)
+        self._reservations += chosen.values()
+        return list(chosen)
 
     def release(self) -> None:
         """Deletes the folder with all that is in it and gives the ports back; twice does no harm."""
@@ -63,6 +48,26 @@ class Claim:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def reserved(count: int) -> dict[int, socket.socket]:
+    """Ports that nobody listens on, with what keeps each from being given out again: until it is closed, or we end."""
+    chosen: dict[int, socket.socket] = {}
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if len(chosen) == count:
+            break
+        # It covers the seconds until the component listens, in which another cluster would find the port free.
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(_name(f"port-{port}"))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            reservation.close()
+            continue
+        chosen[port] = reservation
+    return chosen
 
 
 def sweep() -> None:

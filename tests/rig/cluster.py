@@ -5,12 +5,13 @@ import itertools
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import requests
 
 from tests.rig import audit, control_plane, kwok, prometheus, tools
 from tests.rig.api import Api, Json, path
@@ -21,14 +22,15 @@ from tests.rig.errors import RigError
 from tests.rig.kubeconfig import write_kubeconfig
 from tests.rig.processes import Component
 from tests.rig.prometheus import Sample, Scraping
+from tests.rig.waiting import until
 
 T = TypeVar("T")
 
 # Of the process and not of the object: two objects may be attached to one cluster.
 _NUMBERS = itertools.count(1)
 
-# Seconds in which a component has to answer. On two busy cores the API server takes 4.
-_START = 60.0
+# Seconds in which a component has to answer. On two busy cores the API server takes 4 to 20.
+_START = 120.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Cluster:
             track_timestamps_staleness=track_timestamps_staleness,
             more=tuple(scrape_configs),
         )
-        binaries = tools.ensure()
+        binaries = tools.ensure(*tools.CONTROL_PLANE)
         claim = Claim()
         components: list[Component] = []
 
@@ -182,7 +184,7 @@ class Cluster:
         component.start()
         component.wait_healthy(_START)
 
-    def wait_scraped(self, nodes: int, *, deadline: float = 30) -> None:
+    def wait_scraped(self, nodes: int, *, deadline: float = 90) -> None:
         """Returns when Prometheus has scraped this many nodes, and kube-state-metrics."""
         everything = 'up{job=~"kubelet|kube-state-metrics"} == 1'
         self.wait(lambda: len(self.query(everything)) == nodes + 1, deadline, "Prometheus scrapes the nodes", every=0.2)
@@ -209,7 +211,7 @@ class Cluster:
         self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
         # Until then the admission of service accounts refuses every pod.
         self.wait(
-            lambda: self.api.find("serviceaccounts", name, "default"), 30, f"{name} has its default service account"
+            lambda: self.api.find("serviceaccounts", name, "default"), 90, f"{name} has its default service account"
         )
         return name
 
@@ -264,7 +266,7 @@ class Cluster:
             (pod for pod in pods if "deletionTimestamp" not in pod["metadata"]), key=lambda pod: pod["metadata"]["name"]
         )
 
-    def ready_pods(self, namespace: str, count: int, *, labels: str = "", deadline: float = 30) -> list[Json]:
+    def ready_pods(self, namespace: str, count: int, *, labels: str = "", deadline: float = 120) -> list[Json]:
         """Waits until exactly so many pods of a namespace are Ready, and no other is there; gives them."""
 
         def ready() -> list[Json] | None:
@@ -275,8 +277,29 @@ class Cluster:
         return self.wait(ready, deadline, what, seen=lambda: [_summary(pod) for pod in self.pods(namespace)])
 
     def audit(self) -> list[AuditEvent]:
-        """What the API server was asked until now, and by whom; for how soon, see `AuditLog.events`."""
+        """What the API server was asked until now, and by whom: all that it has answered is there."""
+        self._catch_up()
         return self._audit.events()
+
+    def _catch_up(self) -> None:
+        """Until what was answered before is in the audit log, which is written after the answer.
+
+        A request of our own, begun when the others had their answers, is there after them.
+        """
+        mark = f"rig-{os.getpid()}-{next(_NUMBERS)}"
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        where = path("authentication.k8s.io/v1/selfsubjectreviews")
+        try:
+            self.api.request("POST", where, body=review, headers={"User-Agent": mark})
+        except requests.ConnectionError:
+            # It is away, and has finished with all that it was asked.
+            return
+        self.wait(
+            lambda: any(event.user_agent == mark for event in reversed(self._audit.events())),
+            60,
+            "the audit log has what was answered",
+            every=0.01,
+        )
 
     def taken(self, namespace: str) -> list[AuditEvent]:
         """The evictions and deletes of pods that were done in a namespace, but for the control plane's."""
@@ -295,20 +318,8 @@ class Cluster:
         every: float = 0.1,
         seen: Callable[[], Any] | None = None,
     ) -> T:
-        """Calls the condition until it gives something that is true, and gives that.
-
-        Fails after `deadline` seconds with "expected within N s: WHAT", and what `seen` gives then. What the
-        condition raises is not caught: a refused request is a failure, unless the condition itself expects
-        it.
-        """
-        end = time.monotonic() + deadline
-        while not (value := condition()):
-            if time.monotonic() > end:
-                last = f"; there is: {seen()}" if seen is not None else f"; the condition gave {value!r} last"
-                msg = f"expected within {deadline:g} s: {what}{last}"
-                raise AssertionError(msg)
-            time.sleep(every)
-        return value
+        """What the condition gives once that is true; see `until`."""
+        return until(condition, what, deadline, every=every, seen=seen)
 
     def _ready_nodes(self) -> int:
         # A node's taint `not-ready` goes a moment after it has turned Ready; until then nothing is scheduled

@@ -9,12 +9,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from tests.rig import audit
 from tests.rig.certificates import Authority, Credential, write_signing_key
 from tests.rig.claim import Claim
 from tests.rig.kubeconfig import write_kubeconfig
+from tests.rig.loopback import answers
 from tests.rig.processes import Component
 
 HOST = "127.0.0.1"
@@ -82,15 +81,8 @@ class Site:
         """The binary of that name, or another program; it is healthy when GET of `health` gives 200."""
 
         def healthy() -> bool:
-            try:
-                # Sessions would keep connections to a component that is being stopped and started.
-                with requests.Session() as session:
-                    session.trust_env = False
-                    session.cert = (str(self.admin.certificate), str(self.admin.key))
-                    session.verify = str(self.ca_file)
-                    return session.get(health, timeout=2).status_code == 200
-            except requests.RequestException:
-                return False
+            admin = (str(self.admin.certificate), str(self.admin.key))
+            return answers(health, cert=admin, verify=str(self.ca_file))
 
         return Component(
             name=name,
@@ -203,6 +195,8 @@ def kube_apiserver(site: Site) -> Component:
             # Pod Security is among those that are on by default.
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
+            # For commands in containers: nobody resolves the nodes' names.
+            "--kubelet-preferred-address-types=InternalIP",
             f"--audit-policy-file={folder / 'audit-policy.json'}",
             f"--audit-log-path={site.audit_log}",
             # In megabytes: the file is never rotated away from its reader.

@@ -39,12 +39,15 @@ def define(cluster: Cluster, kind: str) -> str:
     cluster.api.apply(definition)
 
     def served() -> bool:
+        # What is served is not listed at once among the group's kinds, and by that list clients find it.
         try:
-            return bool(cluster.api.request("GET", f"/apis/{GROUP}/v1/namespaces/default/{plural}"))
+            kinds = cluster.api.request("GET", f"/apis/{GROUP}/v1")["resources"]
+            cluster.api.request("GET", f"/apis/{GROUP}/v1/namespaces/default/{plural}")
         except ApiError:
             return False
+        return any(one["kind"] == kind for one in kinds)
 
-    cluster.wait(served, 30, f"{kind} is served")
+    cluster.wait(served, 90, f"{kind} is served")
     return f"{GROUP}/v1"
 
 
@@ -89,7 +92,15 @@ class Controller:
                 pod["metadata"]["ownerReferences"] = [owner(self._custom)]
                 self._api.create(pod)
             for pod in there[wanted:]:
-                self._api.delete("pods", namespace, pod["metadata"]["name"])
+                self._delete(namespace, pod["metadata"]["name"])
+
+    def _delete(self, namespace: str, name: str) -> None:
+        try:
+            self._api.delete("pods", namespace, name)
+        except ApiError as error:
+            # Somebody else has taken it meanwhile.
+            if error.code != 404:
+                raise
 
 
 def _counts(pod: Json) -> bool:

@@ -14,8 +14,8 @@ from tests.rig import tools
 from tests.rig.api import Json
 from tests.rig.claim import Claim
 from tests.rig.errors import RigError
+from tests.rig.loopback import answers
 from tests.rig.processes import Component
-from tests.rig.prometheus import answers
 
 # Seconds in which it has to answer, on a machine that does much else.
 _START = 60.0
@@ -30,12 +30,14 @@ class Stored:
 
 
 @contextmanager
-def history(series: Iterable[Stored] = (), *, scrape_configs: Sequence[Json] = ()) -> Iterator[str]:
-    """The URL of a Prometheus that has these series and no others, but what it scrapes each second.
+def history(
+    series: Iterable[Stored] = (), *, scrape_configs: Sequence[Json] = (), rules: Sequence[Json] = ()
+) -> Iterator[str]:
+    """The URL of a Prometheus that has these series and no others, but what it scrapes and its rules give each second.
 
     It ends with the context. Raises `RigError` where they can't be stored, or where one is there twice.
     """
-    binaries = tools.ensure()
+    binaries = tools.ensure("prometheus")
     claim = Claim()
     try:
         folder, (port,) = claim.folder, claim.ports(1)
@@ -45,8 +47,11 @@ def history(series: Iterable[Stored] = (), *, scrape_configs: Sequence[Json] = (
         if made.returncode:
             msg = f"promtool could not store the samples: {made.stdout}{made.stderr}"
             raise RigError(msg)
-        timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-        (folder / "prometheus.json").write_text(json.dumps({"global": timing, "scrape_configs": list(scrape_configs)}))
+        timing = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        (folder / "rules.json").write_text(json.dumps({"groups": [{"name": "rules", "rules": list(rules)}]}))
+        (folder / "prometheus.json").write_text(
+            json.dumps({"global": timing, "scrape_configs": list(scrape_configs), "rule_files": ["rules.json"]})
+        )
         prometheus = Component(
             name="prometheus",
             command=[

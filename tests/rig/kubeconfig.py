@@ -37,5 +37,13 @@ def write_kubeconfig(
     return path
 
 
+def by_way_of(url: str, kubeconfig: Path, *, path: Path) -> Path:
+    """Writes a kubeconfig for the same user by way of another URL, a proxy's, and gives its path."""
+    config = json.loads(kubeconfig.read_text())
+    config["clusters"][0]["cluster"] = {"server": url}
+    path.write_text(json.dumps(config, indent=2))
+    return path
+
+
 def _encoded(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()

@@ -6,6 +6,9 @@ can be tied to the very container that it was taken from. As there, a pod's own 
 series too, which a query has to tell from the containers. Two things differ: a container that isn't running
 has series with an empty `id`, which Prometheus drops (see prometheus.py), and samples carry no timestamps of
 their own, unless cadvisor.py puts them there. Of the native sidecars of a pod only the first has series.
+
+A command that the API server is asked to run in a container is run by KWOK on this machine. What fails has no exit
+code then, but KWOK's words, "exit status N" among them.
 """
 
 import json
@@ -88,12 +91,18 @@ _SHARES = {
     "container_memory_usage_bytes": 1.125,
 }
 _HELP = "Simulated."
+_COMMANDS = {
+    "apiVersion": "kwok.x-k8s.io/v1alpha1",
+    "kind": "ClusterExec",
+    "metadata": {"name": "here"},
+    "spec": {"execs": [{"local": {}}]},
+}
 
 
 def write_configuration(path: Path) -> None:
-    """Writes KWOK's configuration: the stages of kwok.yaml and the cAdvisor metrics."""
+    """Writes KWOK's configuration: the stages of kwok.yaml, the cAdvisor metrics, and where commands are run."""
     # JSON is YAML, so that the expressions need no quoting of ours.
-    path.write_text(f"{_STAGES.read_text()}---\n{json.dumps(cadvisor(), indent=2)}\n")
+    path.write_text(f"{_STAGES.read_text()}---\n{json.dumps(cadvisor(), indent=2)}\n---\n{json.dumps(_COMMANDS)}\n")
 
 
 def cadvisor() -> dict[str, Any]:
@@ -143,6 +152,9 @@ def kwok(site: Site) -> Component:
             f"--node-ip={HOST}",
             f"--node-port={port}",
             f"--server-address={HOST}:{port}",
+            # The API server speaks to a kubelet by TLS only; the same port answers plain HTTP as well.
+            f"--tls-cert-file={site.serving.certificate}",
+            f"--tls-private-key-file={site.serving.key}",
             "--cidr=10.64.0.0/16",
             "--node-lease-duration-seconds=40",
         ],

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from tests.rig import tools
 from tests.rig.api import Json
 from tests.rig.claim import Claim
 from tests.rig.control_plane import HOST, Site
 from tests.rig.kwok import CADVISOR
+from tests.rig.loopback import answers, ask
 from tests.rig.processes import Component
 
 # What kube-state-metrics watches: the objects that bear on memory and on who owns a pod.
@@ -157,19 +156,14 @@ def kube_state_metrics(site: Site) -> Component:
 
 def reload(url: str) -> None:
     """Makes Prometheus read its configuration again. Raises `AssertionError` where it refuses."""
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(f"{url}/-/reload", timeout=30)
+    answer = ask("POST", f"{url}/-/reload")
     assert answer.status_code == 200, answer.text
 
 
 def query(url: str, promql: str, *, time: float | None = None) -> list[Sample]:
     """Evaluates an instant query now, or at a Unix time. Raises `AssertionError` if it is refused."""
     parameters = {"query": promql} | ({"time": str(time)} if time is not None else {})
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(f"{url}/api/v1/query", data=parameters, timeout=30)
-    content = answer.json()
+    content = ask("POST", f"{url}/api/v1/query", data=parameters).json()
     assert content["status"] == "success", f"Prometheus refused {promql!r}: {content.get('error')}"
     return [
         Sample(labels=series["metric"], value=float(series["value"][1]), time=float(series["value"][0]))
@@ -183,10 +177,16 @@ def another(folder: Path, change: Callable[[Json], Json]) -> Iterator[str]:
 
     It has scraped nothing yet when it answers, and ends with the context. Raises `StartError`.
     """
+    with alone(change(json.loads(configuration_file(folder).read_text()))) as url:
+        yield url
+
+
+@contextmanager
+def alone(content: Json) -> Iterator[str]:
+    """A Prometheus with this configuration and no past; its URL. It ends with the context. Raises `StartError`."""
     claim = Claim()
     try:
         (port,) = claim.ports(1)
-        content = change(json.loads(configuration_file(folder).read_text()))
         configuration_file(claim.folder).write_text(json.dumps(content, indent=2))
         url = f"http://{HOST}:{port}"
         component = Component(
@@ -211,13 +211,3 @@ def another(folder: Path, change: Callable[[Json], Json]) -> Iterator[str]:
             component.stop(grace=0)
     finally:
         claim.release()
-
-
-def answers(url: str) -> bool:
-    """Whether it gives 200 now."""
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
-        return False

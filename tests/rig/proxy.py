@@ -9,16 +9,20 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.rig.servers import HOST, Handler, LocalServer
+from tests.rig.servers import Handler, LocalServer
 
+_PATIENCE = 600.0
+"""Seconds for which a request is held back at most: longer than any test waits."""
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
 
 
@@ -29,6 +33,7 @@ class Request:
     method: str
     path: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def is_(self, method: str, end: str) -> bool:
         """Whether it is that method on a path that ends so, whatever its query."""
@@ -81,19 +86,33 @@ class Late:
     passed: threading.Event = field(default_factory=threading.Event)
 
 
-Fault = Respond | Cut | Drip | Hang | Late
+@dataclass(frozen=True)
+class Edited:
+    """Pass the answer on line by line: each as ``edit`` gives it back, left out where it gives none.
+
+    The connection is closed where ``edit`` gives None. It may take its time: a line comes later then. So are the
+    events of a watch delayed, swallowed, doubled and made up.
+    """
+
+    edit: Callable[[bytes], Sequence[bytes] | None]
+
+
+Fault = Respond | Cut | Drip | Hang | Late | Edited
 
 
 class Proxy:
     """Listens on loopback and passes on to ``upstream``; ``fault`` decides for each request what goes wrong.
 
-    Give ``ca_file`` for an https upstream; what the client sends as credentials is passed on.
+    Give ``ca_file`` for an https upstream, and ``serving`` where clients have to come by TLS; what they send as
+    credentials is passed on.
     """
 
-    def __init__(self, upstream: str, *, ca_file: Path | None = None) -> None:
+    def __init__(self, upstream: str, *, ca_file: Path | None = None, serving: ssl.SSLContext | None = None) -> None:
         self._upstream = urlsplit(upstream)
         self._context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
         self.fault: Callable[[Request], Fault | None] = lambda _request: None
+        self.ahead = 0
+        """Seconds by which the dates of the server's answers are made later."""
         self.requests: list[Request] = []
         self._closing = threading.Event()
         proxy = self
@@ -112,8 +131,8 @@ class Proxy:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  http.server's names
 
-        self._server = LocalServer(Passing)
-        self.url = f"http://{HOST}:{self._server.port}"
+        self._server = LocalServer(Passing, context=serving)
+        self.url = self._server.origin
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -125,7 +144,11 @@ class Proxy:
         self._closing.set()
         self._server.__exit__(kind, error, trace)
 
-    def once(self, matches: Callable[[Request], bool], fault: Fault) -> threading.Event:
+    def redirect(self, upstream: str) -> None:
+        """Pass on to another server from now on."""
+        self._upstream = urlsplit(upstream)
+
+    def once(self, matches: Callable[[Request], object], fault: Fault) -> threading.Event:
         """Break the next request that matches, and only that; the event is set when it has come."""
         came = threading.Event()
         lock = threading.Lock()
@@ -142,7 +165,7 @@ class Proxy:
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("Content-Length") or 0)
-        request = Request(handler.command, handler.path, handler.rfile.read(length))
+        request = Request(handler.command, handler.path, handler.rfile.read(length), dict(handler.headers))
         self.requests.append(request)
         match self.fault(request):
             case None:
@@ -154,8 +177,10 @@ class Proxy:
                 self._answer(handler, fault)
             case Respond() | Cut() | Hang() as fault:
                 self._answer(handler, fault)
+            case Edited() as edited:
+                self._forward(handler, request, answer=True, edited=edited)
             case Late(release, passed):
-                if release.wait(120):
+                if release.wait(_PATIENCE):
                     self._forward(handler, request, answer=False)
                     passed.set()
                 _close(handler)
@@ -173,10 +198,12 @@ class Proxy:
                 first()
                 _close(handler)
             case Hang():
-                self._closing.wait(120)
+                self._closing.wait(_PATIENCE)
                 _close(handler)
 
-    def _forward(self, handler: BaseHTTPRequestHandler, request: Request, *, answer: bool) -> None:
+    def _forward(
+        self, handler: BaseHTTPRequestHandler, request: Request, *, answer: bool, edited: Edited | None = None
+    ) -> None:
         host, port = self._upstream.hostname or "", self._upstream.port
         connection = (
             http.client.HTTPSConnection(host, port, context=self._context)
@@ -190,13 +217,14 @@ class Proxy:
             if not answer:
                 response.read()
                 return
-            handler.send_response(response.status)
+            # Not with the date of our own that ``send_response`` puts in.
+            handler.send_response_only(response.status)
             for key, value in response.getheaders():
                 if key.lower() not in _HOP:
-                    handler.send_header(key, value)
+                    handler.send_header(key, self._later(value) if key.lower() == "date" else value)
             handler.send_header("Transfer-Encoding", "chunked")
             handler.end_headers()
-            while part := response.read1(65536):
+            for part in _edited(response, edited) if edited else _parts(response):
                 handler.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                 handler.wfile.flush()
             handler.wfile.write(b"0\r\n\r\n")
@@ -206,6 +234,9 @@ class Proxy:
         finally:
             connection.close()
 
+    def _later(self, date: str) -> str:
+        return format_datetime(parsedate_to_datetime(date) + timedelta(seconds=self.ahead), usegmt=True)
+
     def _drip(self, handler: BaseHTTPRequestHandler, *, headers: bool) -> None:
         start = b"HTTP/1.1 200 OK\r\nX-Slow: " if headers else b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{"
         handler.wfile.write(start)
@@ -213,6 +244,24 @@ class Proxy:
             handler.wfile.write(b" ")
             handler.wfile.flush()
         _close(handler)
+
+
+def _parts(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while part := response.read1(65536):
+        yield part
+
+
+def _edited(response: http.client.HTTPResponse, edited: Edited) -> Iterator[bytes]:
+    """The lines of an answer as they are given back. Raises ConnectionError where the connection is to be closed."""
+    rest = b""
+    for part in _parts(response):
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            instead = edited.edit(line)
+            if instead is None:
+                message = "the test closes it"
+                raise ConnectionAbortedError(message)
+            yield from (one + b"\n" for one in instead)
 
 
 def _close(handler: BaseHTTPRequestHandler) -> None:

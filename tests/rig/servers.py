@@ -1,10 +1,12 @@
 """Small HTTP servers of the tests: each connection has a thread of its own, and clients that go away are no news."""
 
+import socket
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 HOST = "127.0.0.1"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -12,15 +14,26 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class LocalServer(ThreadingHTTPServer):
-    """A server on a free port of loopback; a context manager that ends it."""
+    """A server on a free port of loopback, by TLS where it has a context; a context manager that ends it."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, handler: Callable[..., BaseHTTPRequestHandler], *, context: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__((HOST, 0), handler)
         self.port = int(self.server_address[1])
+        self.origin = f"{'https' if context else 'http'}://{HOST}:{self.port}"
+        self._context = context
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection; its handshake is left to its own thread."""
+        connection, address = super().get_request()
+        if self._context is None:
+            return connection, address
+        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away, or was killed, is what tests do."""

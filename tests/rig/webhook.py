@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from tests.rig.certificates import Authority
 from tests.rig.cluster import Cluster
-from tests.rig.servers import HOST, Handler, LocalServer
+from tests.rig.servers import Handler, LocalServer
 
 Json = dict[str, Any]
 _KIND = "admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -50,14 +50,8 @@ class Webhook:
                 review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 self.answer(json.dumps(webhook._reviewed(review)).encode(), "application/json")
 
-        class Server(LocalServer):
-            def get_request(self) -> tuple[ssl.SSLSocket, object]:
-                connection, address = super().get_request()
-                # The handshake is left to the connection's own thread.
-                return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
-
-        self._server = Server(Asked)
-        self.url = f"https://{HOST}:{self._server.port}/"
+        self._server = LocalServer(Asked, context=context)
+        self.url = f"{self._server.origin}/"
 
     def __enter__(self) -> Self:
         self._server.__enter__()
