@@ -77,9 +77,14 @@ class Running:
     def wait_until_said(self, words: str, *, seconds: float = 120) -> None:
         """Returns when it has printed these words; fails where it ends before that."""
         deadline = time.monotonic() + seconds
-        while words not in self.output:
-            assert self.process.poll() is None, f"it ended before {words!r}: {self.output[-_SHOWN:]}"
-            late = time.monotonic() > deadline
+        while True:
+            # Before the last look: its last words count as well.
+            ended, late = self.process.poll() is not None, time.monotonic() > deadline
+            if ended:
+                self._read_to_the_end()
+            if words in self.output:
+                return
+            assert not ended, f"it ended before {words!r}: {self.output[-_SHOWN:]}"
             assert not late, f"{words!r} was not said within {seconds} s: {self.output[-_SHOWN:]}"
             time.sleep(0.2)
 
@@ -96,8 +101,7 @@ class Running:
     def wait(self, seconds: float) -> int:
         """Its exit code, once it has ended and all that it has printed is there."""
         code = self.process.wait(seconds)
-        if self._terminal is not None:
-            self._reader.join(10)
+        self._read_to_the_end()
         return code
 
     def processes(self) -> dict[int, str]:
@@ -112,9 +116,12 @@ class Running:
                 continue
         return found
 
-    def assert_nothing_left(self) -> None:
-        """No process, and nothing in the folder for temporary files."""
-        assert self.processes() == {}
+    def assert_nothing_left(self, *, seconds: float = 60) -> None:
+        """No process, once those that the kernel kills with it have died, and nothing in the temporary folder."""
+        deadline = time.monotonic() + seconds
+        while left := self.processes():
+            assert time.monotonic() < deadline, left
+            time.sleep(0.1)
         assert list(self._temporary.iterdir()) == []
 
     def end(self) -> None:
@@ -123,10 +130,14 @@ class Running:
             for pid in self.processes():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
         if self._terminal is not None:
-            self._reader.join(10)
+            self._read_to_the_end()
             os.close(self._terminal)
+
+    def _read_to_the_end(self) -> None:
+        if self._terminal is not None:
+            self._reader.join(60)
 
     def _read(self, terminal: int) -> None:
         with self._output.open("ab", buffering=0) as output:

@@ -18,7 +18,7 @@ def resume(cluster: Cluster, home: str, *arguments: str) -> subprocess.Completed
     """``remediator resume`` with an operator's rights."""
     command = [sys.executable, "-m", "remediator", "resume", *arguments]
     options = ["--kubeconfig", str(cluster.kubeconfig), "--namespace", home]
-    return subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=120)
 
 
 def open_room(cluster: Cluster, room: str, *, is_open: bool) -> None:
@@ -35,7 +35,7 @@ def without_room(cluster: Cluster, namespace: str, start_daemon: StartDaemon) ->
     cluster.api.create(workloads.deployment("web", namespace, replicas=2, memory=OVER, spec=spec))
     cluster.ready_pods(namespace, 2)
     open_room(cluster, namespace, is_open=False)
-    daemon = start_daemon(policy_file(namespace, readyTimeout="4s", for_="4s"))
+    daemon = start_daemon(policy_file(namespace, readyTimeout="10s", for_="4s"))
     (settled,) = daemon.wait_for("remediation settled")
     assert settled["outcome"] == "not-ready"
     assert "Unschedulable" in settled["detail"], "the record carries Kubernetes' own words"
@@ -49,7 +49,10 @@ def test_a_failed_replacement_stops_the_next_until_an_operator_resumes(
     daemon = without_room(cluster, namespace, start_daemon)
     said = left_alone(daemon, "web", "breaker-open")
     assert f"remediator resume {namespace} Deployment/web" in said["detail"]
-    assert daemon.metric("remediator_breaker_open", namespace=namespace, workload="Deployment/web") == 1
+    daemon.until(
+        lambda: daemon.metric("remediator_breaker_open", namespace=namespace, workload="Deployment/web") == 1,
+        what="the metric shows the open breaker",
+    )
     assert len(cluster.taken(namespace)) == 1
 
     assert resume(cluster, home, namespace, "Deployment/other").returncode == 1
@@ -71,6 +74,9 @@ def test_a_replacement_that_comes_late_closes_the_breaker(
     """Room for the new pod, after all: it turns Ready, the breaker closes by itself, and work goes on."""
     daemon = without_room(cluster, namespace, start_daemon)
     assert len(cluster.taken(namespace)) == 1
+    # The replacement of the next one shall have all the time that it needs.
+    daemon.write_policy(policy_file(namespace, for_="4s"))
+    daemon.wait_for("policy file read", count=2)
     open_room(cluster, namespace, is_open=True)
     daemon.wait_for("remediation breaker-closed")
     settled = daemon.wait_for("remediation settled", count=2)

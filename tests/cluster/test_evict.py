@@ -16,14 +16,15 @@ def test_each_pod_of_a_leaking_deployment_is_replaced_once(
     cluster.api.create(workloads.deployment("web", namespace, replicas=3, memory="150Mi", leak="8Mi"))
     cluster.api.create(workloads.deployment("calm", namespace, memory="100Mi"))
     before = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in cluster.ready_pods(namespace, 4)}
-    daemon = start_daemon(policy_file(namespace))
-    settled = daemon.wait_for("remediation settled", count=3, timeout=90)
-    daemon.write_policy(policy_file(namespace, safety={"paused": True}))
+    # Told that samples are rarer than they are, it looks for the new pod's memory for longer.
+    daemon = start_daemon(policy_file(namespace, for_="9s"), sample_interval=3)
+    settled = daemon.wait_for("remediation settled", count=3, timeout=120)
+    daemon.write_policy(policy_file(namespace, for_="9s", safety={"paused": True}))
 
     taken = cluster.taken(namespace)
     assert [line["outcome"] for line in settled[:3]] == ["replaced"] * 3
     assert {event.user for event in taken} == {f"system:serviceaccount:{home}:remediator"}
-    uids = [(event.request or {})["deleteOptions"]["preconditions"]["uid"] for event in taken]
+    uids = [event.uid for event in taken]
     assert len(set(uids)) == len(uids), "no pod is taken twice"
     assert {before[uid].split("-")[0] for uid in uids[:3] if uid in before} == {"web"}
     assert all((event.request or {})["deleteOptions"]["preconditions"]["resourceVersion"] for event in taken)
@@ -51,7 +52,8 @@ def test_the_record_answers_why_did_it_take_my_pod(
     assert (breach["container"], breach["limit"], breach["threshold_text"]) == ("app", 256 << 20, "80% of limit")
     assert breach["value"] == 250 << 20
     assert "container_memory_working_set_bytes" in breach["query"]
-    assert record["intended_at"] - 10 < breach["sample_time"] < record["intended_at"]
+    # Not older than maxSampleAge, which is 17 s here, when it was judged; writing the intent may have to wait.
+    assert record["intended_at"] - 30 < breach["sample_time"] < record["intended_at"]
     assert (
         daemon.metric(
             "remediator_remediations_total",
@@ -63,9 +65,9 @@ def test_the_record_answers_why_did_it_take_my_pod(
         )
         == 1
     )
-    assert daemon.metric("remediator_budget_remaining") == 19
+    daemon.until(lambda: daemon.metric("remediator_budget_remaining") == 19, what="one act is spent")
     assert daemon.metric("remediator_leader") == 1
-    assert daemon.get("/readyz").status_code == 200
+    daemon.until(lambda: daemon.get("/readyz").status_code == 200, what="it is Ready")
 
 
 def test_a_quantity_is_compared_with_the_sum_over_containers(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.cluster.conftest import StartDaemon, policy_file
+from tests.cluster.conftest import STEADY, STEADY_FOR, StartDaemon, policy_file
 from tests.cluster.test_guards import OVER
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
@@ -75,15 +75,15 @@ def test_no_fault_of_prometheus_takes_a_pod(
             lines = daemon.events("evaluation failed")[before:]
             return [line["error"] for line in lines if words in line["error"]]
 
-        (sentence, *_) = daemon.until(said, what=f"{name}: an evaluation fails with {words!r}", timeout=30)
+        (sentence, *_) = daemon.until(said, what=f"{name}: an evaluation fails with {words!r}")
         assert "\n" not in sentence
         if "counted" not in words:
-            assert daemon.get("/readyz").status_code == 503, name
+            daemon.until(lambda: daemon.get("/readyz").status_code == 503, what=f"{name}: it is not Ready")
     assert cluster.taken(namespace) == []
     assert daemon.events("remediation intended") == []
     prometheus.fault = lambda _request: None
     daemon.wait_for("remediation settled", outcome="replaced")
-    assert daemon.get("/readyz").status_code == 200
+    daemon.until(lambda: daemon.get("/readyz").status_code == 200, what="it is Ready again")
 
 
 def test_an_empty_answer_is_no_data_and_not_nobody_is_over(
@@ -93,7 +93,9 @@ def test_an_empty_answer_is_no_data_and_not_nobody_is_over(
     prometheus.fault = lambda _request: Respond(200, with_more())
     daemon = start_daemon(policy_file(namespace), prometheus_url=prometheus.url)
     daemon.wait_for("evaluation", outcome="no-data")
-    assert daemon.metric("remediator_evaluations_total", policy="leaky", outcome="no-data")
+    daemon.until(
+        lambda: daemon.metric("remediator_evaluations_total", policy="leaky", outcome="no-data"), what="it is counted"
+    )
     assert "matches no series" in daemon.events("nothing was measured")[0]["why"]
 
 
@@ -127,7 +129,8 @@ def test_an_api_server_that_is_away_is_waited_for(
     slow = workloads.behaviour(ready_delay="4")
     cluster.api.create(workloads.deployment("web", namespace, replicas=2, memory=OVER, annotations=slow))
     cluster.ready_pods(namespace, 2)
-    daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="60s"), kubeconfig=kubeconfig)
+    policy = policy_file(namespace, for_=STEADY_FOR, cooldown="10m", readyTimeout="60s")
+    daemon = start_daemon(policy, kubeconfig=kubeconfig, sample_interval=STEADY)
     daemon.wait_for("remediation taken")
     api.fault = lambda _request: Cut(forwarded=False)
     daemon.until(lambda: "did not answer" in daemon.ready(), what="/readyz names the API server")
@@ -145,10 +148,11 @@ def test_an_api_server_that_is_away_longer_than_the_lease_costs_nothing(
     slow = workloads.behaviour(ready_delay="4")
     cluster.api.create(workloads.deployment("web", namespace, replicas=2, memory=OVER, annotations=slow))
     cluster.ready_pods(namespace, 2)
-    daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="60s"), kubeconfig=kubeconfig)
+    policy = policy_file(namespace, for_=STEADY_FOR, cooldown="10m", readyTimeout="60s")
+    daemon = start_daemon(policy, kubeconfig=kubeconfig, sample_interval=STEADY)
     daemon.wait_for("remediation taken")
     api.fault = lambda _request: Cut(forwarded=False)
-    daemon.wait_for("not leading", timeout=40)
+    daemon.wait_for("not leading", timeout=90)
     api.fault = lambda _request: None
     daemon.wait_for("leading", count=2)
     (settled,) = daemon.wait_for("remediation settled")
@@ -203,7 +207,8 @@ def test_a_watch_that_is_forbidden_is_said_and_bridged(
     cluster.ready_pods(namespace, 2)
     forbidden = Respond(403, b'{"kind": "Status", "reason": "Forbidden", "message": "cannot watch pods"}')
     api.fault = lambda request: forbidden if "watch=1" in request.path else None
-    daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="5m"), kubeconfig=kubeconfig)
+    policy = policy_file(namespace, for_=STEADY_FOR, cooldown="10m", readyTimeout="5m")
+    daemon = start_daemon(policy, kubeconfig=kubeconfig, sample_interval=STEADY)
     (settled,) = daemon.wait_for("remediation settled")
     assert settled["outcome"] == "replaced"
     waiting = [line["words"] for line in daemon.events("remediation waiting")]

@@ -18,6 +18,7 @@ from tests.cluster.conftest import policy_file
 from tests.cluster.test_guards import OVER, left_alone
 from tests.rig import workloads
 from tests.rig.cluster import Cluster, is_ready
+from tests.rig.controller import owner
 from tests.rig.daemon import Daemon, create_account
 from tests.rig.workloads import behaviour
 
@@ -77,14 +78,28 @@ def _owned_by_nobody_who_replaces(stage: Stage) -> None:
     static = workloads.pod("static", where, memory=OVER, annotations={"kubernetes.io/config.mirror": "abc"})
     static["spec"]["nodeName"] = "node-0"
     stage.create(static)
+    never = behaviour(complete_delay="never")
+    pipeline = workloads.pod("pipeline", where, memory=OVER, annotations=never, spec={"restartPolicy": "Never"})
+    pipeline["metadata"]["ownerReferences"] = [_somebody(stage, "pipeline")]
+    stage.create(pipeline)
+    serving = stage.cluster.api.create(workloads.deployment("serving", where, memory="20Mi"))
+    aside = workloads.pod("aside", where, memory=OVER)
+    aside["metadata"]["ownerReferences"] = [owner(serving)]
+    stage.create(aside)
+
+
+def _somebody(stage: Stage, name: str) -> Json:
+    """A controller of a kind that is none of a workload, as a reference."""
+    metadata = {"name": name, "namespace": stage.namespace}
+    return owner(stage.cluster.api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))
 
 
 def _opted_out(stage: Stage) -> None:
     where, mark = stage.namespace, "remediator.dev/opt-out"
     stage.create(workloads.deployment("marked", where, memory=OVER, annotations={mark: ""}))
-    owner = workloads.deployment("owner-marked", where, memory=OVER)
-    owner["metadata"]["annotations"] = {mark: "ture"}
-    stage.create(owner)
+    marked = workloads.deployment("owner-marked", where, memory=OVER)
+    marked["metadata"]["annotations"] = {mark: "ture"}
+    stage.create(marked)
     others = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
     stage.create(workloads.deployment("others-marked", where, memory=OVER, annotations=others))
 
@@ -111,16 +126,7 @@ def _rolling_out(stage: Stage) -> None:
     stage.create(workloads.deployment("paused", where, memory=OVER))
     stage.create(workloads.statefulset("rolling-set", where, replicas=2, memory=OVER))
     stage.create(workloads.daemonset("rolling-agent", where, memory=OVER))
-    owner = stage.cluster.api.create(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rolling-custom", "namespace": where}}
-    )
-    reference = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": "rolling-custom",
-        "uid": owner["metadata"]["uid"],
-        "controller": True,
-    }
+    reference = _somebody(stage, "rolling-custom")
     for template in ("a", "b"):
         pod = workloads.pod(f"rolling-custom-{template}", where, memory=OVER, labels={"pod-template-hash": template})
         pod["metadata"]["ownerReferences"] = [reference]
@@ -138,9 +144,13 @@ def _updates_that_wait(stage: Stage) -> None:
     stage.create(workloads.statefulset("waiting-set", where, memory=OVER, update="OnDelete"))
     stage.create(workloads.daemonset("waiting-agent", where, memory=OVER, update="OnDelete"))
     stage.create(workloads.statefulset("taken-back", where, replicas=2, memory=OVER))
+    stage.create(workloads.replicaset("edited", where, memory=OVER))
     for kind, name, count in (("statefulsets", "waiting-set", 1), ("daemonsets", "waiting-agent", 2)):
         stage.until(name, count)
         stage.patch(f"apps/v1/{kind}", name, CHANGED)
+    stage.until("edited", 1)
+    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "registry.example/app:2.0"}]
+    stage.patch("apps/v1/replicasets", "edited", image)
     # One of two is updated, then the partition is raised above it: made again it would be of the old revision.
     stage.until("taken-back", 2)
     stage.annotate("taken-back-0", behaviour(memory="20Mi"))
@@ -245,6 +255,8 @@ CASES = [
     ("opted-out", "others-marked", "another tool's annotation cluster-autoscaler.kubernetes.io/safe-to-evict"),
     ("no-controller", "bare", "no controller"),
     ("unsupported-owner", "batch", "a pod of a Job"),
+    ("unsupported-owner", "pipeline", "a pod of a ConfigMap that runs to an end (restartPolicy Never)"),
+    ("no-controller", "aside", "Deployment/serving does not select it by its labels"),
     ("unsupported-owner", "gang", "a member of the pod group training"),
     ("unsupported-owner", "static", "a static pod of node node-0"),
     ("terminating", "going", "its deletion has been asked for"),
@@ -257,6 +269,7 @@ CASES = [
     ("revision-would-change", "waiting-set-0", "its replacement would be made from"),
     ("revision-would-change", "waiting-agent", "pods of an older template on 2 nodes"),
     ("revision-would-change", "taken-back-1", "its replacement would be made from"),
+    ("revision-would-change", "edited", "its replacement would have registry.example/app:2.0"),
     ("workload-not-ready", "halved", "2 of the 2 pods"),
     ("predecessor-unavailable", "in-order-1", "in-order-0 is not available"),
     ("disruption-budget", "guarded", "allows no disruption"),
@@ -310,7 +323,7 @@ def test_nobody_but_an_unready_pod_whose_budget_does_not_mind_is_taken(
         events = stage.cluster.taken(stage.namespace)
         return [event.name for event in events if event.user.endswith(":remediator")]
 
-    stage.cluster.wait(by_us, 30, "the eviction is in the audit log")
+    stage.cluster.wait(by_us, 60, "the eviction is in the audit log")
     assert by_us() == [taken["pod"]]
     assert {line["outcome"] for line in daemon.events("evaluation")} == {"ok"}
 
@@ -326,13 +339,25 @@ def test_sample_gap(daemon: Daemon, said: dict[tuple[str, str, str], Line], stag
     """Over from its first second on, but not yet for as long as the policy wants."""
     mark = {"remediator.dev/opt-out": "true"}
     stage.create(workloads.deployment("fresh", stage.namespace, memory=OVER, annotations=mark))
-    left_alone(daemon, "fresh", "sample-gap")
+
+    def seen() -> bool:
+        lines = [line for line in daemon.events("left alone") if line["pod"].startswith("fresh")]
+        if lines and "opted-out" in lines[-1]["reasons"]:
+            # No evaluation came in time; the next pod is fresh again.
+            for pod in stage.pods("fresh"):
+                if pod["metadata"]["name"] == lines[-1]["pod"]:
+                    stage.cluster.api.delete("pods", stage.namespace, lines[-1]["pod"])
+        return any("sample-gap" in line["reasons"] for line in lines)
+
+    daemon.until(seen, what="it is left alone for sample-gap")
 
 
 def test_recovering(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:
     """Over all the time, and far below its peak: it mends itself."""
-    stage.annotate(stage.pod("marked"), behaviour(memory="210Mi"))
-    left_alone(daemon, "marked", "recovering")
+    # Again and again, so that an evaluation sees it: up at once, and evenly down to 208Mi.
+    saw = behaviour(memory="208Mi", swing="45Mi", swing_period=10, swing_shape="burst")
+    stage.annotate(stage.pod("marked"), saw)
+    left_alone(daemon, "marked", "recovering", timeout=90)
 
 
 def test_below_threshold(daemon: Daemon, said: dict[tuple[str, str, str], Line], stage: Stage) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import StartDaemon, policy_file
+from tests.cluster.conftest import STEADY, STEADY_FOR, StartDaemon, policy_file
 from tests.cluster.test_breaker import resume
-from tests.cluster.test_guards import OVER, left_alone
+from tests.cluster.test_guards import OVER
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
 from tests.rig.daemon import Daemon
@@ -32,8 +32,8 @@ def deployed(cluster: Cluster, namespace: str, replicas: int = 2) -> None:
 def replaced_one(cluster: Cluster, namespace: str, start_daemon: StartDaemon) -> Daemon:
     """A daemon that has replaced one pod, with a long cooldown before the next."""
     deployed(cluster, namespace)
-    daemon = start_daemon(policy_file(namespace, cooldown="10m"))
-    daemon.wait_for("remediation settled")
+    daemon = start_daemon(policy_file(namespace, for_=STEADY_FOR, cooldown="10m"), sample_interval=STEADY)
+    daemon.wait_for("remediation settled", outcome="replaced")
     return daemon
 
 
@@ -54,7 +54,7 @@ def test_a_missing_journal_holds_all_action_until_it_is_accepted(
     accepted = resume(cluster, home, "--journal")
     assert accepted.returncode == 0, accepted.stderr
     daemon.wait_for("remediation settled", count=2)
-    assert daemon.metric("remediator_hold_active", gate="journal") == 0
+    daemon.until(lambda: daemon.metric("remediator_hold_active", gate="journal") == 0, what="the journal holds no more")
     assert len(cluster.taken(namespace)) == 2
     assert resume(cluster, home, "--journal").returncode == 1, "there is nothing to accept any more"
 
@@ -90,11 +90,12 @@ def test_a_change_by_somebody_else_is_taken_in(
     document = json.loads(stored["data"]["journal.json"])
     document["ledger"]["settled"][0]["detail"] = "touched by hand"
     cluster.api.patch("configmaps", home, JOURNAL, {"data": {"journal.json": json.dumps(document)}})
-    daemon.write_policy(policy_file(namespace, cooldown="1s"))
+    daemon.write_policy(policy_file(namespace, for_=STEADY_FOR, cooldown="1s"))
     daemon.wait_for("remediation settled", count=2)
     details = [record["detail"] for record in ledger(cluster, home)["settled"]]
     assert details[0] == "touched by hand"
-    assert len(details) == 2
+    # A third may have ended meanwhile.
+    assert len(details) >= 2
 
 
 def test_a_restart_forgets_neither_cooldown_nor_budget(
@@ -103,14 +104,15 @@ def test_a_restart_forgets_neither_cooldown_nor_budget(
     """Killed and started again at once, it leaves the workload alone for the rest of the cooldown."""
     daemon = replaced_one(cluster, namespace, start_daemon)
     daemon.kill()
+
+    def left_alone() -> int:
+        return sum("cooldown" in line["reasons"] for line in daemon.events("left alone"))
+
+    before = left_alone()
     daemon.start()
-    left_alone(daemon, "web", "cooldown")
     daemon.wait_for("leading", count=2)
-    daemon.until(
-        lambda: len([e for e in daemon.events("left alone") if "cooldown" in e["reasons"]]) > 3,
-        what="the cooldown holds in the new process as well",
-    )
-    assert daemon.metric("remediator_budget_remaining") == 19
+    daemon.until(lambda: left_alone() > before + 3, what="the cooldown holds in the new process as well")
+    daemon.until(lambda: daemon.metric("remediator_budget_remaining") == 19, what="one act is spent")
     assert len(cluster.taken(namespace)) == 1
     assert ledger(cluster, home)["epoch"] == 2
 
@@ -118,16 +120,19 @@ def test_a_restart_forgets_neither_cooldown_nor_budget(
 def test_a_second_process_waits_and_says_who_leads(
     cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon, tmp_path: object
 ) -> None:
-    """Two daemons with one Lease: the second is not ready, names the holder, evaluates nothing, and takes over."""
+    """Two daemons with one Lease: the second is Ready, names the holder, evaluates nothing, and takes over."""
     deployed(cluster, namespace, 1)
-    first = start_daemon(policy_file(namespace, cooldown="10m"))
-    first.wait_for("remediation settled")
+    # Much longer than a take-over by the Lease that the first one gives back may last.
+    patient = {"REMEDIATOR_LEASE_DURATION": "120s"}
+    policy = policy_file(namespace, for_=STEADY_FOR, cooldown="10m")
+    first = start_daemon(policy, environment=patient, sample_interval=STEADY)
+    first.wait_for("remediation settled", outcome="replaced")
     identity = first.events("listening")[0]["identity"]
     folder = first.folder / "second"
     folder.mkdir()
-    second = start_daemon(policy_file(namespace, cooldown="10m"), folder=folder)
+    second = start_daemon(policy, folder=folder, environment=patient, sample_interval=STEADY)
     second.until(lambda: identity in second.ready(), what="the second one names the holder")
-    assert second.get("/readyz").status_code == 503
+    second.until(lambda: second.get("/readyz").ok, what="it is Ready")
     assert second.get("/healthz").status_code == 200
     assert second.metric("remediator_leader") == 0
     assert second.events("evaluation") == []
@@ -136,6 +141,6 @@ def test_a_second_process_waits_and_says_who_leads(
     assert lease["metadata"]["annotations"]["remediator.dev/journal-uid"] == uid
 
     assert first.stop() == 0
-    second.wait_for("leading", timeout=10)
-    second.wait_for("evaluation", timeout=10)
+    second.wait_for("leading", timeout=60)
+    second.wait_for("evaluation")
     assert len(cluster.taken(namespace)) == 1, "the first one's cooldown holds for the second"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cluster.conftest import StartDaemon, policy_file
+from tests.cluster.conftest import STEADY, STEADY_FOR, StartDaemon, policy_file
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
 from tests.rig.controller import GROUP, Controller, define, owner
@@ -30,7 +30,8 @@ def test_pods_of_every_kind_of_owner_are_replaced(cluster: Cluster, namespace: s
     nodes = len(cluster.api.list("nodes", None))
     before = {pod["metadata"]["uid"]: pod for pod in cluster.ready_pods(namespace, 6 + nodes)}
     wide = {"maxConcurrent": 20, "budget": {"actions": 100, "per": "1h"}}
-    daemon = start_daemon(policy_file(namespace, safety=wide, cooldown="10m"))
+    policy = policy_file(namespace, safety=wide, for_=STEADY_FOR, cooldown="10m")
+    daemon = start_daemon(policy, sample_interval=STEADY)
     settled = daemon.wait_for("remediation settled", count=5, timeout=90)
     assert {line["outcome"] for line in settled} == {"replaced"}
     assert {line["workload"] for line in settled} == {
@@ -40,7 +41,7 @@ def test_pods_of_every_kind_of_owner_are_replaced(cluster: Cluster, namespace: s
         "StatefulSet/parallel",
         "DaemonSet/daemonset",
     }
-    taken = [(event.request or {})["deleteOptions"]["preconditions"]["uid"] for event in cluster.taken(namespace)]
+    taken = [event.uid for event in cluster.taken(namespace)]
     assert sorted(taken) == sorted(line["uid"] for line in settled)
     for line in settled:
         kind, new = line["workload"].partition("/")[0], cluster.api.get("pods", namespace, line["replacement"])
@@ -56,7 +57,7 @@ def test_pods_of_controllers_that_nobody_knows_are_replaced(
 ) -> None:
     """A custom kind with pods of its own, and one with a ReplicaSet, whether we may read their scale or not."""
     version = define(cluster, "Game")
-    allow(cluster, home, {"apiGroups": [GROUP], "resources": ["games/scale"], "verbs": ["get"]})
+    allow(cluster, home, {"apiGroups": [GROUP], "resources": ["games", "games/scale"], "verbs": ["get"]})
     custom = {}
     for name, kind, replicas in (("chess", "Game", 2), ("rolled", "Game", 1), ("ball", "Toy", 2)):
         define(cluster, kind)
@@ -71,7 +72,7 @@ def test_pods_of_controllers_that_nobody_knows_are_replaced(
         Controller(api, custom["ball"], annotations=leak(ready_delay="3")),
     ):
         before = {pod["metadata"]["uid"] for pod in cluster.ready_pods(namespace, 5)}
-        daemon = start_daemon(policy_file(namespace, cooldown="10m"))
+        daemon = start_daemon(policy_file(namespace, for_=STEADY_FOR, cooldown="10m"), sample_interval=STEADY)
         settled = daemon.wait_for("remediation settled", count=3, timeout=90)
         assert {(line["workload"], line["outcome"]) for line in settled} == {
             ("Game/chess", "replaced"),
@@ -81,6 +82,24 @@ def test_pods_of_controllers_that_nobody_knows_are_replaced(
         assert len(cluster.taken(namespace)) == 3
         for line in settled:
             assert cluster.api.get("pods", namespace, line["replacement"])["metadata"]["uid"] not in before
+
+
+def test_what_is_written_on_a_custom_workload_holds(
+    cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
+) -> None:
+    """Its scale has no annotations; an opt-out is read of the workload itself."""
+    version = define(cluster, "Game")
+    allow(cluster, home, {"apiGroups": [GROUP], "resources": ["games", "games/scale"], "verbs": ["get"]})
+    metadata = {"namespace": namespace, "name": "kept", "annotations": {"remediator.dev/opt-out": "true"}}
+    custom = cluster.api.create({"apiVersion": version, "kind": "Game", "metadata": metadata, "spec": {"replicas": 1}})
+    with Controller(cluster.api, custom, annotations=workloads.behaviour(memory=OVER)):
+        cluster.ready_pods(namespace, 1)
+        daemon = start_daemon(policy_file(namespace))
+        daemon.until(
+            lambda: [one for one in daemon.events("left alone") if one["reasons"] == ["opted-out"]],
+            what="a pod of a workload that has opted out",
+        )
+        assert cluster.taken(namespace) == []
 
 
 def test_a_custom_workload_that_is_scaled_down_meanwhile(
@@ -93,9 +112,11 @@ def test_a_custom_workload_that_is_scaled_down_meanwhile(
     custom = cluster.api.create({**manifest, "spec": {"replicas": 2}})
     with Controller(cluster.api, custom, annotations=leak(ready_delay="15")):
         cluster.ready_pods(namespace, 2, deadline=60)
-        daemon = start_daemon(policy_file(namespace, cooldown="10m", readyTimeout="60s"))
+        policy = policy_file(namespace, for_=STEADY_FOR, cooldown="10m", readyTimeout="60s")
+        daemon = start_daemon(policy, sample_interval=STEADY)
         daemon.wait_for("remediation taken")
         cluster.api.patch(f"{version}/games", namespace, "go", {"spec": {"replicas": 1}})
         (settled,) = daemon.wait_for("remediation settled")
         assert (settled["outcome"], settled["breaker_opened"]) == ("scaled-down", False)
-        assert len(cluster.taken(namespace)) == 1
+        # The custom controller removes one as well, where it had made the new one already.
+        assert len([event for event in cluster.taken(namespace) if event.subresource == "eviction"]) == 1

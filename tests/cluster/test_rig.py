@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +16,10 @@ import requests
 
 from tests.rig import workloads
 from tests.rig.api import ApiError
-from tests.rig.claim import sweep
+from tests.rig.claim import _alone, sweep
 from tests.rig.cluster import Cluster, is_ready
 from tests.rig.errors import StartError
+from tests.rig.loopback import read
 from tests.rig.processes import Component
 from tests.rig.prometheus import Sample
 
@@ -38,20 +39,29 @@ def container_id(pod: dict[str, object]) -> str:
     return status["containerStatuses"][0]["containerID"].removeprefix("containerd://")
 
 
+def leaked(pod: dict[str, Any], sample: Sample, *, start: int, leak: int) -> float:
+    """The most bytes that a pod's first container can have had at a sample, by its start, in MiB and MiB a second."""
+    begun = datetime.fromisoformat(pod["metadata"]["annotations"][f"{workloads.PREFIX}started"]).timestamp()
+    # Times of starts are in whole seconds.
+    return (start + leak * (sample.time - begun + 1)) * MIB
+
+
 def test_a_leak_grows_under_the_identity_of_the_live_container(cluster: Cluster, namespace: str) -> None:
     """Prometheus sees a leak grow under the live container's ID, in a cgroup with the pod's UID."""
     cluster.api.create(workloads.deployment("web", namespace, memory="64Mi", leak="1Mi"))
     (pod,) = cluster.ready_pods(namespace, 1)
-    (first,) = cluster.wait(lambda: working_set(cluster, namespace), 15, "a sample of the container")
+    (first,) = cluster.wait(lambda: working_set(cluster, namespace), 60, "a sample of the container")
     assert first.labels["name"] == container_id(pod)
     assert pod["metadata"]["uid"].replace("-", "_") in first.labels["id"]
     assert first.labels["image"] == workloads.IMAGE
     assert first.labels["pod"] == pod["metadata"]["name"]
     assert (first.labels["job"], first.labels["metrics_path"]) == ("kubelet", "/metrics/cadvisor")
     assert first.labels["node"] == pod["spec"]["nodeName"]
-    assert 64 * MIB <= first.value < 84 * MIB
+    assert 64 * MIB <= first.value <= leaked(pod, first, start=64, leak=1)
     cluster.wait(
-        lambda: working_set(cluster, namespace)[0].value > first.value + 2 * MIB, 15, "the leak has grown by 2 MiB"
+        lambda: any(sample.value > first.value + 2 * MIB for sample in working_set(cluster, namespace)),
+        60,
+        "the leak has grown by 2 MiB",
     )
 
 
@@ -61,7 +71,7 @@ def test_a_leak_ends_with_the_pod(cluster: Cluster, namespace: str) -> None:
     (old,) = cluster.ready_pods(namespace, 1)
     cluster.wait(
         lambda: any(sample.value > 96 * MIB for sample in working_set(cluster, namespace)),
-        20,
+        60,
         "the leak is past 96 MiB",
     )
     cluster.api.evict(namespace, old["metadata"]["name"], uid=old["metadata"]["uid"])
@@ -69,17 +79,22 @@ def test_a_leak_ends_with_the_pod(cluster: Cluster, namespace: str) -> None:
         lambda: [
             pod for pod in cluster.pods(namespace) if pod["metadata"]["uid"] != old["metadata"]["uid"] and is_ready(pod)
         ],
-        20,
+        60,
         "another pod is Ready",
     )[0]
 
     def fresh() -> list[Sample]:
         return [sample for sample in working_set(cluster, namespace) if sample.labels["name"] == container_id(new)]
 
-    (sample,) = cluster.wait(fresh, 15, "a sample of the new container")
-    assert sample.value < 96 * MIB
+    (sample,) = cluster.wait(fresh, 60, "a sample of the new container")
+    assert 64 * MIB <= sample.value <= leaked(new, sample, start=64, leak=8)
+    assert leaked(new, sample, start=64, leak=8) < leaked(old, sample, start=64, leak=8) - 8 * MIB
     assert container_id(new) != container_id(old)
-    cluster.wait(lambda: len(working_set(cluster, namespace)) == 1, 15, "the old container's series has ended")
+    cluster.wait(
+        lambda: [one.labels["name"] for one in working_set(cluster, namespace)] == [container_id(new)],
+        60,
+        "the old container's series has ended",
+    )
 
 
 @pytest.mark.parametrize("shape", ["rise", "burst"])
@@ -97,7 +112,7 @@ def test_memory_can_rise_and_fall(cluster: Cluster, namespace: str, shape: str) 
         )
         return (changes - falls, falls) if min(changes - falls, falls) >= 2 else None
 
-    rises, falls = cluster.wait(seen, 60, "the memory has risen and fallen twice", every=0.5)
+    rises, falls = cluster.wait(seen, 120, "the memory has risen and fallen twice", every=0.5)
     assert (rises > falls) == (shape == "rise")
     (top,) = cluster.query(f"max_over_time({series})")
     (bottom,) = cluster.query(f"min_over_time({series})")
@@ -111,7 +126,7 @@ def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: s
     name = before["metadata"]["name"]
     cluster.wait(
         lambda: any(sample.value > 96 * MIB for sample in working_set(cluster, namespace)),
-        20,
+        60,
         "the leak is past 96 MiB",
     )
     cluster.api.annotate("pods", namespace, name, workloads.behaviour(restart=1))
@@ -120,7 +135,7 @@ def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: s
         pod = cluster.api.get("pods", namespace, name)
         return pod if is_ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1 else None
 
-    after = cluster.wait(restarted, 15, "the container has restarted and is Ready again")
+    after = cluster.wait(restarted, 60, "the container has restarted and is Ready again")
     assert container_id(after) != container_id(before)
     assert cluster.api.get("pods", namespace, name)["metadata"]["uid"] == before["metadata"]["uid"]
     last = cluster.api.get("pods", namespace, name)["status"]["containerStatuses"][0]["lastState"]["terminated"]
@@ -128,10 +143,11 @@ def test_a_restart_gives_the_container_another_id(cluster: Cluster, namespace: s
     assert last["containerID"].endswith(container_id(before))
     (sample,) = cluster.wait(
         lambda: [sample for sample in working_set(cluster, namespace) if sample.labels["name"] == container_id(after)],
-        15,
+        60,
         "a sample of the restarted container",
     )
-    assert sample.value < 96 * MIB
+    assert 64 * MIB <= sample.value <= leaked(after, sample, start=64, leak=8)
+    assert leaked(after, sample, start=64, leak=8) < leaked(before, sample, start=64, leak=8) - 8 * MIB
 
 
 def test_limits_come_from_kube_state_metrics(cluster: Cluster, namespace: str) -> None:
@@ -139,7 +155,7 @@ def test_limits_come_from_kube_state_metrics(cluster: Cluster, namespace: str) -
     cluster.api.create(workloads.deployment("web", namespace, limit="128Mi"))
     (pod,) = cluster.ready_pods(namespace, 1)
     limits = f'kube_pod_container_resource_limits{{namespace="{namespace}",resource="memory"}}'
-    (limit,) = cluster.wait(lambda: cluster.query(limits), 15, "the limit is in Prometheus")
+    (limit,) = cluster.wait(lambda: cluster.query(limits), 60, "the limit is in Prometheus")
     assert limit.value == 128 * MIB
     assert limit.labels["pod"] == pod["metadata"]["name"]
     assert limit.labels["uid"] == pod["metadata"]["uid"]
@@ -160,9 +176,9 @@ def test_a_pending_resize_leaves_the_old_limit_in_force(cluster: Cluster, namesp
         pending = [each["reason"] for each in status["conditions"] if each["type"] == "PodResizePending"]
         return pending, status["containerStatuses"][0]["resources"]["limits"]["memory"]
 
-    cluster.wait(lambda: in_force() == (["Deferred"], "128Mi"), 10, "the resize is pending", seen=in_force)
+    cluster.wait(lambda: in_force() == (["Deferred"], "128Mi"), 60, "the resize is pending", seen=in_force)
     cluster.api.annotate("pods", namespace, "web", {f"{workloads.PREFIX}resize": None})
-    cluster.wait(lambda: in_force() == ([], "256Mi"), 10, "the resize is in force", seen=in_force)
+    cluster.wait(lambda: in_force() == ([], "256Mi"), 60, "the resize is in force", seen=in_force)
 
 
 def test_a_budget_refuses_an_eviction(cluster: Cluster, namespace: str) -> None:
@@ -173,7 +189,7 @@ def test_a_budget_refuses_an_eviction(cluster: Cluster, namespace: str) -> None:
     budget = "policy/v1/poddisruptionbudgets"
     cluster.wait(
         lambda: cluster.api.get(budget, namespace, "web")["status"].get("currentHealthy") == 1,
-        15,
+        60,
         "the budget counts it",
     )
     with pytest.raises(ApiError) as refused:
@@ -193,7 +209,7 @@ def test_the_audit_log_tells_who_evicted(cluster: Cluster, namespace: str) -> No
     with pytest.raises(ApiError, match="403"):
         evictor.delete("pods", namespace, name)
     evictor.evict(namespace, name, uid=uid)
-    (event,) = cluster.wait(lambda: cluster.taken(namespace), 5, "the eviction is in the audit log")
+    (event,) = cluster.wait(lambda: cluster.taken(namespace), 60, "the eviction is in the audit log")
     assert event.user == f"system:serviceaccount:{namespace}:evictor"
     assert (event.verb, event.subresource, event.name, event.code) == ("create", "eviction", name, 201)
     assert event.request is not None
@@ -213,10 +229,10 @@ def test_a_delete_can_take_its_time(cluster: Cluster, namespace: str) -> None:
     cluster.ready_pods(namespace, 2)
     for name in ("quick", "slow"):
         cluster.api.delete("pods", namespace, name)
-    cluster.wait(lambda: cluster.api.find("pods", namespace, "quick") is None, 5, "quick is gone")
+    cluster.wait(lambda: cluster.api.find("pods", namespace, "quick") is None, 60, "quick is gone")
     assert "deletionTimestamp" in cluster.api.get("pods", namespace, "slow")["metadata"]
     cluster.api.annotate("pods", namespace, "slow", workloads.behaviour(delete_delay=1))
-    cluster.wait(lambda: cluster.api.find("pods", namespace, "slow") is None, 5, "slow is gone")
+    cluster.wait(lambda: cluster.api.find("pods", namespace, "slow") is None, 60, "slow is gone")
 
 
 def test_a_delete_never_takes_the_namesake(cluster: Cluster, namespace: str) -> None:
@@ -234,7 +250,7 @@ def test_a_delete_never_takes_the_namesake(cluster: Cluster, namespace: str) -> 
     def replaced() -> bool:
         return not gone & {pod["metadata"]["uid"] for pod in cluster.ready_pods(namespace, 8)}
 
-    cluster.wait(replaced, 20, "all pods have been replaced")
+    cluster.wait(replaced, 90, "all pods have been replaced")
     ends = [
         event
         for event in cluster.audit()
@@ -250,13 +266,26 @@ def test_readiness_can_be_taken_and_given_back(cluster: Cluster, namespace: str)
         cluster.api.create(workloads.deployment(name, namespace, annotations=annotations))
     cluster.api.create(workloads.deployment("web", namespace))
     cluster.ready_pods(namespace, 1, labels="app=web")
-    (unready,) = cluster.pods(namespace, labels="app=never-ready")
-    (pending,) = cluster.pods(namespace, labels="app=never-start")
-    assert (unready["status"]["phase"], is_ready(unready)) == ("Running", False)
-    assert (pending["status"]["phase"], is_ready(pending)) == ("Pending", False)
+    (unready,) = cluster.wait(
+        lambda: [
+            pod for pod in cluster.pods(namespace, labels="app=never-ready") if pod["status"]["phase"] == "Running"
+        ],
+        60,
+        "the pod that is never Ready runs",
+    )
+    (pending,) = cluster.wait(
+        lambda: [pod for pod in cluster.pods(namespace, labels="app=never-start") if pod["spec"].get("nodeName")],
+        60,
+        "the pod that never starts has its node",
+    )
+    # Whoever comes after both, and is ready, shows that they had time enough.
+    cluster.api.create(workloads.pod("later", namespace))
+    cluster.ready_pods(namespace, 1, labels="app=later")
+    assert not is_ready(cluster.api.get("pods", namespace, unready["metadata"]["name"]))
+    assert cluster.api.get("pods", namespace, pending["metadata"]["name"])["status"]["phase"] == "Pending"
     for pod, name in ((unready, "never-ready"), (pending, "never-start")):
         cluster.api.annotate("pods", namespace, pod["metadata"]["name"], {f"{workloads.PREFIX}{name}": None})
-    cluster.ready_pods(namespace, 3)
+    cluster.ready_pods(namespace, 4)
 
 
 def test_pod_security_is_enforced(cluster: Cluster) -> None:
@@ -295,7 +324,7 @@ def test_components_stop_pause_and_come_back(own_cluster: Cluster) -> None:
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     own_cluster.pause("kube-controller-manager")
     own_cluster.api.evict(namespace, after["metadata"]["name"])
-    own_cluster.wait(lambda: not own_cluster.pods(namespace), 10, "the pod is gone, and nobody makes another")
+    own_cluster.wait(lambda: not own_cluster.pods(namespace), 60, "the pod is gone, and nobody makes another")
     own_cluster.resume("kube-controller-manager")
     own_cluster.ready_pods(namespace, 1)
 
@@ -306,11 +335,11 @@ def test_samples_can_carry_the_time_of_the_look() -> None:
         namespace = cluster.namespace()
         cluster.api.create(workloads.deployment("web", namespace))
         (pod,) = cluster.ready_pods(namespace, 1)
-        cluster.wait(lambda: working_set(cluster, namespace), 15, "a sample of the container")
+        cluster.wait(lambda: working_set(cluster, namespace), 60, "a sample of the container")
         age = f'time() - timestamp(container_memory_working_set_bytes{{namespace="{namespace}",container="app"}})'
-        cluster.wait(lambda: cluster.query(f"{age} > 1.5"), 15, "a sample older than a scrape", every=0.05)
+        cluster.wait(lambda: cluster.query(f"{age} > 1.5"), 60, "a sample older than a scrape", every=0.05)
         cluster.api.evict(namespace, pod["metadata"]["name"])
-        cluster.wait(lambda: len(working_set(cluster, namespace)) == 2, 20, "the dead container beside the new one")
+        cluster.wait(lambda: len(working_set(cluster, namespace)) == 2, 60, "the dead container beside the new one")
 
 
 def test_prometheus_takes_another_configuration(own_cluster: Cluster) -> None:
@@ -320,9 +349,7 @@ def test_prometheus_takes_another_configuration(own_cluster: Cluster) -> None:
         return {**configuration, "global": {**configuration["global"], "external_labels": {"cluster": "rig"}}}
 
     own_cluster.configure_prometheus(labelled)
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.get(f"{own_cluster.prometheus_url}/api/v1/status/config", timeout=10)
+    answer = read(f"{own_cluster.prometheus_url}/api/v1/status/config")
     assert "cluster: rig" in answer.json()["data"]["yaml"]
 
 
@@ -332,7 +359,7 @@ def test_a_component_that_fails_says_why(own_cluster: Cluster, tmp_path: Path) -
     broken = Component(name="etcd", command=command, log=tmp_path / "etcd.log", healthy=lambda: False)
     broken.start()
     with pytest.raises(StartError, match=r"(?s)instead of coming up.*no-such-flag") as failed:
-        broken.wait_healthy(10)
+        broken.wait_healthy(60)
     assert str(tmp_path / "etcd.log") in str(failed.value)
 
 
@@ -354,25 +381,26 @@ def test_an_ended_owner_leaves_nothing(cluster: Cluster, number: signal.Signals)
         urls = [value for value in described.values() if value.startswith("http")]
         assert all(_runs(process) for process in processes)
         assert all(_listens(url) for url in urls)
-        owner.send_signal(number)
-        owner.wait(timeout=30)
-    cluster.wait(lambda: not any(_runs(process) for process in processes), 10, "the components have ended")
-    # The kernel closes sockets a moment after it has made a process a zombie.
-    cluster.wait(lambda: not any(_listens(url) for url in urls), 10, "the ports are free")
-    if number == signal.SIGKILL:
-        assert Path(described["folder"]).exists()
-        sweep()
+        # Whoever starts something else on this machine sweeps as well: not before we have looked.
+        with _alone():
+            owner.send_signal(number)
+            owner.wait(timeout=60)
+            cluster.wait(lambda: not any(_runs(process) for process in processes), 60, "the components have ended")
+            # The kernel closes sockets a moment after it has made a process a zombie.
+            cluster.wait(lambda: not any(_listens(url) for url in urls), 60, "the ports are free")
+            assert Path(described["folder"]).exists() == (number == signal.SIGKILL)
+    sweep()
     assert not Path(described["folder"]).exists()
 
 
 def _runs(process: int | None) -> bool:
     assert process is not None
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
         return False
     # A zombie has ended; who has to reap it may be slow.
-    return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    return state != "Z"
 
 
 def _listens(url: str) -> bool:

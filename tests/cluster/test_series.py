@@ -80,6 +80,7 @@ class Field:
             owners=unused,
             nodes=unused,
             budgets=unused,
+            neighbourhood=unused,
             scope=scope,
             clock=lambda: NOW,
         )

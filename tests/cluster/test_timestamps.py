@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,9 @@ from tests.cluster.conftest import StartDaemon, policy_file
 from tests.cluster.test_guards import OVER
 from tests.rig import workloads
 from tests.rig.cluster import Cluster
+
+Json = dict[str, Any]
+FOR = timedelta(seconds=40)
 
 pytestmark = pytest.mark.xdist_group("own cluster with timestamps")
 
@@ -29,23 +34,31 @@ def test_a_dead_container_that_prometheus_still_shows_is_no_breach(
     (pod,) = cluster.ready_pods(namespace, 1)
     name = pod["metadata"]["name"]
     old = pod["status"]["containerStatuses"][0]["containerID"].partition("://")[2]
-    series = f'container_memory_working_set_bytes{{pod="{name}",container="app",name="{old}"}}'
+    measured = f'container_memory_working_set_bytes{{pod="{name}",container="app"'
+    series = f'{measured},name="{old}"}}'
     # As long as `for` before it is restarted, so that its past alone would be a whole window.
-    cluster.wait(lambda: cluster.query(f"count_over_time({series}[90s]) > 45"), 90, "the first container is measured")
-    calm = workloads.behaviour(restart="1", memory="20Mi")
-    cluster.api.annotate("pods", namespace, name, calm)
-    cluster.wait(
-        lambda: cluster.api.get("pods", namespace, name)["status"]["containerStatuses"][0]["restartCount"] == 1,
-        30,
-        "the container has restarted",
-    )
-    daemon = start_daemon(policy_file(namespace, for_="40s"), environment={"REMEDIATOR_LOG_LEVEL": "debug"})
-    daemon.wait_for("evaluation", count=20, timeout=90)
+    cluster.wait(lambda: cluster.query(f"count_over_time({series}[90s]) > 45"), 150, "the first container is measured")
+    cluster.api.annotate("pods", namespace, name, workloads.behaviour(restart="1"))
+
+    def second() -> Json | None:
+        (status,) = cluster.api.get("pods", namespace, name)["status"]["containerStatuses"]
+        return dict(status["state"]) if status["restartCount"] == 1 and "running" in status["state"] else None
+
+    state = cluster.wait(second, 60, "the container has restarted")
+    restarted = datetime.fromisoformat(state["running"]["startedAt"])
+    # Not before, or the last sample of the first container could be a calm one.
+    cluster.api.annotate("pods", namespace, name, workloads.behaviour(memory="20Mi"))
+    calm = f'{measured},name!="{old}"}} == 20 * 2^20'
+    cluster.wait(lambda: cluster.query(calm), 60, "the second container is calm")
+    daemon = start_daemon(policy_file(namespace, for_=f"{FOR.seconds}s"), environment={"REMEDIATOR_LOG_LEVEL": "debug"})
+    daemon.wait_for("evaluation", count=20)
     (shown,) = cluster.query(series)
     assert shown.value == 250 << 20, "Prometheus shows the dead container as it was"
     assert [line for line in daemon.events("evaluation") if line["nominated"]], "so the query names the pod"
     assert daemon.events("remediation intended") == []
-    reasons = {reason for line in daemon.events("left alone") for reason in line["reasons"]}
+    # Until the second container has been measured for as long as `for`, nobody can say that it is below.
+    early = [line for line in daemon.events("left alone") if datetime.fromisoformat(line["time"]) - restarted < FOR]
+    reasons = {reason for line in early for reason in line["reasons"]}
     assert reasons
     assert reasons <= {"replaced-since-sample", "sample-gap"}
 

@@ -1,0 +1,1 @@
+"""`make soak`: many remediations under faults at random, and what must hold all the while."""
