@@ -1,0 +1,1 @@
+"""The chart without a cluster: linted, rendered and judged."""
