@@ -32,7 +32,7 @@ def objections(
             found.append(f"{event.name or 'pods'} was {how} by {event.user}")
         if event.name not in wanted.values():
             found.append(f"{event.name or 'pods'} was {how}, and was to be left alone")
-        elif (uid := _precondition(event)) not in wanted:
+        elif (uid := event.uid) not in wanted:
             found.append(f"{event.name} was {how} for the UID {uid or 'of whoever has that name'}, not for its own")
     found += [
         f"the daemon sent a {event.verb} of {event.subresource or 'pod'} for {event.name}"
@@ -48,9 +48,3 @@ def objections(
     found += [f"{actor.pod} is not there any more" for actor in stage.to_leave if actor.uid not in there]
     found += [f"{pod} is still there" for uid, pod in wanted.items() if uid in there]
     return found
-
-
-def _precondition(event: AuditEvent) -> str:
-    """The UID that a request demanded."""
-    options = (event.request or {}).get("deleteOptions") or {}
-    return str((options.get("preconditions") or {}).get("uid", ""))

@@ -24,7 +24,7 @@ def run(show: Show, *, keep: bool, interrupts: Interrupts, still: Still | None =
     """
     show.introduce()
     try:
-        tools.ensure()
+        tools.ensure(*tools.CONTROL_PLANE)
         show.cast(roles())
         show.begin()
         with Cluster.start(nodes=NODES, progress=show.step) as cluster:

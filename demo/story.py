@@ -154,7 +154,8 @@ class Story:
             return self._evaluation(line)
         if event == "left alone":
             return self._vetoed(line)
-        if event.startswith("remediation ") and "remediation_id" in line:
+        # Of one that is left to the next look there is less to tell, and it is a warning like others.
+        if event.startswith("remediation ") and {"remediation_id", "value"} <= line.keys():
             return self._step(event.removeprefix("remediation "), line)
         if line.get("level") in {"warning", "error", "critical"}:
             known = {"event", "level", "time", "logger", "query"}
