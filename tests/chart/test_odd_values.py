@@ -196,6 +196,33 @@ def test_an_empty_name_in_a_list_is_not_all_of_them(helm4: Helm, values: Any, pl
         helm4.template(CHART, values=[MINIMAL, values])
 
 
+@pytest.mark.parametrize(
+    ("tag", "limited"),
+    [
+        ("v0.17.2.1", False),
+        ("0.17.2_x", False),
+        ("v0.20.0.1", True),
+        ("0.20.1_x", True),
+        ("v0.20.0-.", True),
+        ("2026.01.15", True),
+        (f"0.19.{'9' * 40}", False),
+        (f"{'9' * 40}.1.1", False),
+    ],
+)
+def test_a_tag_that_begins_like_a_version_is_no_error(helm: Helm, tag: str, *, limited: bool) -> None:
+    """A registry's own build of mysqld_exporter is judged by its three numbers, whatever stands behind them."""
+    mysqld = {"servers": {"shop": {"address": "db.test:3306", "secret": "db"}}, "image": {"tag": tag}}
+    rendered = helm.template(CHART, values=[MINIMAL, {"mysqld": mysqld}])
+    (container,) = (
+        container
+        for one in rendered
+        if one["kind"] == "Deployment" and one["metadata"]["name"].endswith("-mysqld-shop")
+        for container in one["spec"]["template"]["spec"]["containers"]
+    )
+    assert container["image"].endswith(f":{tag}")
+    assert ("--exporter.max_open_connections=1" in container["args"]) == limited
+
+
 @pytest.mark.parametrize("labels", [{"team.example.com/name": "a"}, {"team-name": "a"}, {"": "a"}])
 def test_labels_of_series_are_named_as_prometheus_wants_them(helm4: Helm, labels: Json) -> None:
     """Of one name that it does not take Prometheus would refuse its whole configuration; a value may be any text."""

@@ -19,8 +19,9 @@ connections a scrape unless it is told.
 {{- define "remediator.mysqld.arguments" -}}
 {{- $mysqld := .root.Values.mysqld -}}
 {{- $arguments := list "--config.my-cnf=/etc/mysqld-exporter/my.cnf" (printf "--mysqld.address=%s" .own.address) "--web.listen-address=:9104" -}}
-{{- if regexMatch "^v?[0-9]+[.][0-9]+[.][0-9]+" $mysqld.image.tag -}}
-{{- if semverCompare ">=0.20.0-0" $mysqld.image.tag -}}
+{{- /* What follows the three numbers may be anything that a tag may be, and not all of that is a version. */ -}}
+{{- with regexFind "^v?[0-9]{1,9}[.][0-9]{1,9}[.][0-9]{1,9}" $mysqld.image.tag -}}
+{{- if semverCompare ">=0.20.0-0" . -}}
 {{- $arguments = append $arguments "--exporter.max_open_connections=1" -}}
 {{- end -}}
 {{- end -}}
