@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.charts import CHART, VALUES
+from tests.chart.charts import CHART
 from tests.rig.api import Json
 from tests.rig.helm import Helm, HelmError
 from tests.rig.tools import ensure
@@ -89,18 +89,6 @@ def test_there_are_commands_in_the_documents() -> None:
     """So that the tests above don't pass for want of examples."""
     assert len(commands()) >= 4
     assert len(fences("yaml", "# values.yaml\n")) >= 10
-
-
-def test_every_kind_of_object_is_in_the_table_of_what_the_chart_makes(helm4: Helm) -> None:
-    """With each file of values in `ci`: nothing is installed that install.md does not speak of."""
-    section = (ROOT / "docs" / "install.md").read_text("utf-8").partition("\n## What the chart makes\n")[2]
-    table = "\n".join(line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|"))
-    kinds = {
-        found["kind"].removesuffix("Binding")
-        for path in VALUES.values()
-        for found in helm4.template(CHART, values=[path])
-    }
-    assert {kind for kind in kinds if not re.search(rf"\b{kind}s?\b", table)} == set()
 
 
 def test_as_a_dependency_its_values_are_below_its_name(helm: Helm, tmp_path: Path) -> None:
