@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -85,6 +86,22 @@ def test_commands_in_the_documents_set_what_the_chart_knows(helm: Helm, words: l
     assert helm.template(CHART, name=name, values=[{"prometheus": {"url": _URL}}], more=more)
 
 
+@pytest.mark.parametrize("words", [one for one in commands() if "rules.enabled=true" in one.values[0]])
+def test_who_switches_alerts_on_has_the_daemon_scraped(helm4: Helm, words: list[str]) -> None:
+    """Each documented command for PrometheusRules makes the ServiceMonitor too, for the same Prometheus."""
+    more = [part for before, word in itertools.pairwise(words) if before == "--set" for part in (before, word)]
+    rendered = helm4.template(CHART, values=[{"prometheus": {"url": _URL}}], more=more)
+    release = {
+        one["kind"]: one["metadata"]["labels"].get("release")
+        for one in rendered
+        if one["kind"] in {"PrometheusRule", "ServiceMonitor"}
+    }
+    if "rules.kind=ConfigMap" in words:
+        assert release == {}
+    else:
+        assert release == {"PrometheusRule": "YOUR-PROMETHEUS-RELEASE", "ServiceMonitor": "YOUR-PROMETHEUS-RELEASE"}
+
+
 def test_there_are_commands_in_the_documents() -> None:
     """So that the tests above don't pass for want of examples."""
     assert len(commands()) >= 4
@@ -149,6 +166,32 @@ def test_the_notes_name_what_was_installed(helm4: Helm) -> None:
     assert kubectl
     assert all("-n ops " in line for line in kubectl)
     assert all("night-watch" in line for line in kubectl)
+
+
+def test_the_notes_say_how_alerts_are_switched_on(helm4: Helm) -> None:
+    """Who has no rules is told the values for them, with the operator and without; who has some is not."""
+    said = notes(helm4)
+    assert all(name in said for name in ("rules.enabled", "rules.labels", "rules.kind to ConfigMap", "docs/alerts.md"))
+    assert "rules.labels" not in notes(helm4, "--set", "rules.enabled=true")
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ("rules.enabled=true", True),
+        ("rules.enabled=true,rules.kind=ConfigMap", True),
+        ("rules.enabled=true,rules.alerts.RemediatorDown.severity=page", True),
+        ("rules.enabled=true,rules.alerts.RemediatorDown.enabled=false", False),
+        ("rules.enabled=true,rules.remediator.enabled=false,rules.etcd.enabled=true", False),
+        ("rules.enabled=true,serviceMonitor.enabled=true", False),
+        ("rules.enabled=false", False),
+    ],
+)
+def test_the_notes_warn_of_an_alert_that_nothing_ends(helm4: Helm, given: str, *, warned: bool) -> None:
+    """Rules about a daemon whom the chart has nobody scrape: RemediatorDown is named, with the job that it wants."""
+    said = notes(helm4, "--set", given)
+    assert ("the alert RemediatorDown will fire" in said) == warned
+    assert ('namespace="ops",job="remediator"' in said) == warned
 
 
 def test_the_notes_warn_of_the_daemons_own_token_without_tls(helm4: Helm) -> None:
