@@ -84,11 +84,12 @@ class Term:
             scope=settings.scope,
             clock=time.time,
         )
+        told = daemon.state.term()
         gates = Gates(
             prometheus=daemon.prometheus,
             clocks=daemon.clocks,
             ledger=lambda: self.journal.ledger,
-            state=daemon.state,
+            state=told,
             clock=time.time,
         )
         means = Means(
@@ -124,7 +125,7 @@ class Term:
             policies=daemon.policies,
             gates=gates,
             scope=settings.scope,
-            state=daemon.state,
+            state=told,
             metrics=daemon.metrics,
             voice=daemon.voice,
             clock=time.time,

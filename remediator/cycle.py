@@ -36,7 +36,7 @@ from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Action, Evaluation, Gate
 from remediator.observe.logs import logger
 from remediator.observe.metrics import Metrics
-from remediator.observe.state import PolicyState, State
+from remediator.observe.state import PolicyState, TermState
 from remediator.observe.voice import Voice
 from remediator.policy import Policy, PolicyFile
 
@@ -69,7 +69,7 @@ class Cycle:
         policies: Callable[[], PolicyFile],
         gates: Gates,
         scope: Scope,
-        state: State,
+        state: TermState,
         metrics: Metrics,
         voice: Voice,
         clock: Callable[[], float],

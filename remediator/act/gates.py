@@ -15,7 +15,7 @@ from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Gate
 from remediator.observe.clocks import Clocks
 from remediator.observe.logs import logger
-from remediator.observe.state import State
+from remediator.observe.state import TermState
 from remediator.policy import PolicyFile
 
 SELDOM = 60.0
@@ -34,7 +34,7 @@ class Gates:
         prometheus: Prometheus,
         clocks: Clocks,
         ledger: Callable[[], Ledger],
-        state: State,
+        state: TermState,
         clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from remediator.model.queues import LateQueue
 from remediator.model.remediations import Ledger
@@ -28,7 +29,7 @@ class PolicyState:
 class Snapshot:
     """Everything at one moment. Empty ``dependencies`` words mean that it is well; ``standby`` names who leads.
 
-    ``intervals`` are the seconds between two evaluations, by policy.
+    ``intervals`` are the seconds between two evaluations, by policy. ``term`` counts the changes of leadership.
     ``gates`` are those that hold all action, with since when; ``hold_when`` the expressions of the policy file by gate.
     """
 
@@ -40,6 +41,7 @@ class Snapshot:
     ledger: Ledger = field(default_factory=Ledger)
     budget_left: int | None = None
     leading: bool = False
+    term: int = 0
     standby: str = ""
     reload_ok: bool = False
     reloaded_at: float | None = None
@@ -92,12 +94,6 @@ class State:
             gates = {gate: since for gate, since in self._now.gates.items() if before.get(gate) == after.get(gate)}
             self._now = replace(self._now, policies=policies, intervals=intervals or {}, gates=gates, hold_when=after)
 
-    def evaluated(self, name: str, state: PolicyState) -> None:
-        """A policy was evaluated."""
-        with self._lock:
-            if name in self._now.policies:
-                self._now = replace(self._now, policies={**self._now.policies, name: state})
-
     def reloaded(self, *, ok: bool) -> None:
         """The policy file was read, well or not."""
         with self._lock:
@@ -111,6 +107,7 @@ class State:
             self._now = replace(
                 self._now,
                 leading=leading,
+                term=self._now.term + 1,
                 standby=standby,
                 policies=policies,
                 gates={},
@@ -118,18 +115,54 @@ class State:
                 budget_left=None,
             )
 
+    def term(self) -> TermState:
+        """Where the term that has just begun tells what becomes of its work."""
+        return TermState(partial(self._in_term, self._now.term), clock=self._clock)
+
+    def _in_term(self, term: int, change: Callable[[Snapshot], Snapshot]) -> tuple[Snapshot, Snapshot]:
+        """The snapshot before and after; the same one where that term is over or nothing has changed."""
+        with self._lock:
+            before = self._now
+            if before.term == term:
+                self._now = change(before)
+            return before, self._now
+
+
+class TermState:
+    """What one term tells. An evaluation may outlive its term: then nothing of it arrives any more, in the next one
+    neither.
+    """
+
+    def __init__(
+        self,
+        change: Callable[[Callable[[Snapshot], Snapshot]], tuple[Snapshot, Snapshot]],
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._change = change
+        self._clock = clock
+
+    def evaluated(self, name: str, state: PolicyState) -> None:
+        """A policy was evaluated."""
+
+        def change(now: Snapshot) -> Snapshot:
+            return replace(now, policies={**now.policies, name: state}) if name in now.policies else now
+
+        self._change(change)
+
     def recorded(self, ledger: Ledger, budget_left: int) -> None:
         """The journal as last known."""
-        with self._lock:
-            if self._now.leading:
-                self._now = replace(self._now, ledger=ledger, budget_left=budget_left)
+        self._change(lambda now: replace(now, ledger=ledger, budget_left=budget_left))
 
     def holds(self, gate: str, *, active: bool) -> float | None:
         """Whether a gate holds all action; since when is kept, and given where this is a change of it."""
-        with self._lock:
-            gates = dict(self._now.gates)
-            if active is (gate in gates) or gate not in {*Gate, *self._now.hold_when}:
-                return None
-            since = self._clock() if active else gates.pop(gate)
-            self._now = replace(self._now, gates={**gates, gate: since} if active else gates)
-            return since
+        at = self._clock()
+
+        def change(now: Snapshot) -> Snapshot:
+            if active is (gate in now.gates) or gate not in {*Gate, *now.hold_when}:
+                return now
+            others = {name: since for name, since in now.gates.items() if name != gate}
+            return replace(now, gates={**others, gate: at} if active else others)
+
+        before, after = self._change(change)
+        return None if before is after else (after if active else before).gates[gate]

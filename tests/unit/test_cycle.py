@@ -137,12 +137,12 @@ def stage(world: World) -> Stage:
             prometheus=cast("Prometheus", world),
             clocks=world.clocks,
             ledger=lambda: world.ledger,
-            state=state,
+            state=state.term(),
             clock=lambda: float(NOW),
             monotonic=lambda: world.elapsed,
         ),
         scope=SCOPE,
-        state=state,
+        state=state.term(),
         metrics=metrics,
         voice=Voice(metrics),
         clock=lambda: float(NOW),
@@ -331,6 +331,24 @@ def test_gates_are_asked_although_nothing_is_evaluated() -> None:
     shown.world.elapsed = SELDOM
     shown.cycle.review()
     assert shown.metric("hold_active", gate="hold-when-1") == 0
+
+
+def test_an_evaluation_that_outlives_its_term_tells_nothing(said: Said) -> None:
+    """The lease goes while Prometheus thinks: a standby has no holds, and no pods that are over."""
+    shown = stage(holding())
+    shown.world.held = {FIRST: FIRES}
+    ask = shown.world.vector
+
+    def lost(query: str, *, at: int) -> Vector:
+        shown.state.led(leading=False, standby="another one leads")
+        return ask(query, at=at)
+
+    shown.world.vector = lost  # type: ignore[method-assign]
+    for run in (lambda: shown.cycle.evaluate("everyone"), shown.cycle.review):
+        run()
+        assert shown.metric("hold_active", gate="hold-when-1") == 0
+        assert shown.metric("breaching_pods", policy="everyone") is None
+    assert said("hold begins") == []
 
 
 def test_since_when_is_said_of_one_expression() -> None:

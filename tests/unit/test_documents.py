@@ -195,7 +195,7 @@ def exposed() -> dict[str, set[str]]:
     state = State(clock=lambda: 0.0)
     state.reloaded(ok=True)
     state.led(leading=True)
-    state.recorded(Ledger(), 1)
+    state.term().recorded(Ledger(), 1)
     families = Metrics(state).registry.collect()
     ours = [family for family in families if family.name.startswith("remediator_")]
     return {family.name + ("_total" if family.type == "counter" else ""): {family.type} for family in ours}

@@ -144,9 +144,10 @@ def test_series_of_what_is_gone_disappear(daemon: Daemon) -> None:
     """From one scrape to the next."""
     from remediator.observe.state import PolicyState  # noqa: PLC0415
 
+    daemon.state.led(leading=True)
     daemon.state.policies(("a", "b"))
     for name in ("a", "b"):
-        daemon.state.evaluated(name, PolicyState(NOW, 2, 0.5))
+        daemon.state.term().evaluated(name, PolicyState(NOW, 2, 0.5))
     assert 'breaching_pods{policy="b"} 2.0' in daemon.ask("/metrics")[2]
     daemon.state.policies((policy(name="a").name,))
     text = daemon.ask("/metrics")[2]

@@ -58,12 +58,11 @@ def everything(state: State, metrics: Metrics) -> None:
     """Let all happen that there is."""
     failed = record(outcome=Outcome.NOT_READY, settled_at=float(NOW))
     state.policies(("everyone",), intervals={"everyone": 60})
-    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
     state.led(leading=True)
     state.reloaded(ok=True)
-    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75, (late_queue(),)))
-    state.holds(Gate.PAUSED, active=True)
-    state.recorded(Ledger(in_flight={"a": record()}, breakers={"dep-uid": Breaker(DEPLOYMENT, NOW, failed)}), 17)
+    state.term().evaluated("everyone", PolicyState(float(NOW), 2, 0.75, (late_queue(),)))
+    state.term().holds(Gate.PAUSED, active=True)
+    state.term().recorded(Ledger(in_flight={"a": record()}, breakers={"dep-uid": Breaker(DEPLOYMENT, NOW, failed)}), 17)
     metrics.evaluated("everyone", Evaluation.OK, 0.3)
     metrics.vetoed("everyone", Reason.COOLDOWN)
     metrics.settled(record(outcome=Outcome.REPLACED, settled_at=float(NOW), available_at=NOW - 2.0, after=2.0 * GI))
@@ -148,19 +147,37 @@ def test_who_does_not_lead_shows_nothing_of_the_journal(state: State, metrics: M
     assert value(metrics, "hold_active", gate="paused") == 0
 
 
-def test_what_is_known_of_the_journal_after_a_term_is_not_shown(state: State, metrics: Metrics) -> None:
-    """An evaluation that ends late must not bring it back."""
-    everything(state, metrics)
+@pytest.mark.parametrize("again", [False, True], ids=["standby", "next term"])
+def test_what_outlives_its_term_tells_nothing_more(state: State, metrics: Metrics, again: bool) -> None:  # noqa: FBT001
+    """An evaluation that ends late brings nothing back, and speaks for no later term of the same process."""
+    state.policies(("everyone",), {"hold-when-1": "up == 0"})
+    state.led(leading=True)
+    old = state.term()
     state.led(leading=False)
-    state.recorded(Ledger(in_flight={"a": record()}), 5)
-    assert value(metrics, "budget_remaining") is None
-    assert value(metrics, "remediations_in_flight") is None
+    if again:
+        state.led(leading=True)
+    before = shown(metrics)
+    old.evaluated("everyone", PolicyState(float(NOW), 2, 0.75, (late_queue(),)))
+    assert [old.holds(gate, active=True) for gate in (*Gate, "hold-when-1")] == [None] * (len(Gate) + 1)
+    old.recorded(Ledger(in_flight={"a": record()}), 5)
+    assert shown(metrics) == before
+
+
+def test_a_term_that_is_over_ends_no_hold_of_the_next(state: State, metrics: Metrics) -> None:
+    """What it was told of Prometheus or of the journal was true before."""
+    state.led(leading=True)
+    old = state.term()
+    state.led(leading=False)
+    state.led(leading=True)
+    state.term().holds(Gate.JOURNAL, active=True)
+    assert old.holds(Gate.JOURNAL, active=False) is None
+    assert value(metrics, "hold_active", gate="journal") == 1
 
 
 def test_a_queue_that_is_in_time_again_has_no_series(state: State, metrics: Metrics) -> None:
     """The next evaluation is the new picture."""
     everything(state, metrics)
-    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
+    state.term().evaluated("everyone", PolicyState(float(NOW), 2, 0.75))
     assert value(metrics, "late_pods", policy="everyone", namespace="shop", workload="Deployment/web") is None
 
 
@@ -169,7 +186,7 @@ def test_the_series_of_late_queues_are_bounded(state: State, metrics: Metrics) -
     everything(state, metrics)
     refs = [WorkloadRef("Deployment", "shop", f"w{n}", f"uid-{n}") for n in range(100)]
     late = tuple(late_queue(workload=ref, late=100 - n) for n, ref in enumerate(refs))
-    state.evaluated("everyone", PolicyState(float(NOW), 2, 0.75, late))
+    state.term().evaluated("everyone", PolicyState(float(NOW), 2, 0.75, late))
     names_of = [dict(labels)["workload"] for name, labels in shown(metrics) if name == "remediator_late_pods"]
     assert names_of == [f"Deployment/w{n}" for n in range(20)]
 
@@ -177,7 +194,7 @@ def test_the_series_of_late_queues_are_bounded(state: State, metrics: Metrics) -
 def test_a_closed_breaker_has_no_series(state: State, metrics: Metrics) -> None:
     """It is not shown as 0 for ever."""
     everything(state, metrics)
-    state.recorded(Ledger(), 20)
+    state.term().recorded(Ledger(), 20)
     assert "remediator_breaker_open" not in names(metrics)
 
 
@@ -206,11 +223,12 @@ def test_a_hold_that_ends_has_no_beginning(state: State, metrics: Metrics) -> No
     clock = [float(NOW)]
     state = State(clock=lambda: clock[0])
     metrics = Metrics(state)
-    state.holds(Gate.JOURNAL, active=True)
+    state.led(leading=True)
+    state.term().holds(Gate.JOURNAL, active=True)
     clock[0] += 60
-    state.holds(Gate.JOURNAL, active=True)
+    state.term().holds(Gate.JOURNAL, active=True)
     assert value(metrics, "hold_since_timestamp_seconds", gate="journal") == NOW
-    state.holds(Gate.JOURNAL, active=False)
+    state.term().holds(Gate.JOURNAL, active=False)
     assert value(metrics, "hold_since_timestamp_seconds", gate="journal") is None
     assert value(metrics, "hold_active", gate="journal") == 0
 
@@ -251,16 +269,17 @@ def test_a_snapshot_never_changes(state: State) -> None:
     copy = replace(before)
     state.policies(("a",))
     state.depends("policy", "")
-    state.holds(Gate.PAUSED, active=True)
     state.led(leading=True)
+    state.term().holds(Gate.PAUSED, active=True)
     state.reloaded(ok=True)
     assert before == copy
 
 
 def test_a_policy_that_is_not_there_is_not_evaluated(state: State) -> None:
     """An evaluation that ends after its policy has gone leaves nothing behind."""
+    state.led(leading=True)
     state.policies(("a",))
-    state.evaluated("gone", PolicyState(float(NOW)))
+    state.term().evaluated("gone", PolicyState(float(NOW)))
     assert set(state.now.policies) == {"a"}
 
 
