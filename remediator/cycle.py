@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from remediator.act.census import Census
@@ -26,6 +27,7 @@ from remediator.errors import (
     KubernetesOdd,
     KubernetesRefused,
     NotLeader,
+    PrometheusError,
     RemediatorError,
 )
 from remediator.model.holds import Hold
@@ -109,21 +111,28 @@ class Cycle:
         return outcome
 
     def review(self) -> None:
-        """Between evaluations: adopt records that nobody works on, and look after open breakers. Never raises."""
-        try:
-            self._remediations.adopt()
-            self._remediations.review_breakers()
-            if not any(policy.enabled and isinstance(policy.pace, int) for policy in self._policies().policies):
-                # Nothing is evaluated before long, and whether Prometheus answers is to be seen all the same.
+        """Between evaluations: adopt records that nobody works on, look after open breakers, and see to what holds.
+
+        Each of these for itself: what can't be done now keeps none of the others. Never raises.
+        """
+        distrust = ""
+        for look_after in (self._remediations.adopt, self._remediations.review_breakers):
+            try:
+                look_after()
+            except JournalError as exc:
+                distrust = str(exc)
+                logger().error("held by the journal", error=distrust)
+            except (RemediatorError, RuntimeError) as exc:
+                # The latter where there may be no more threads just now.
+                logger().warning("the journal's records can't be looked after now", error=str(exc))
+        if self._record() or distrust:
+            self._gates.tell(Gate.JOURNAL, distrust)
+        policies = self._policies()
+        if not any(policy.enabled and isinstance(policy.pace, int) for policy in policies.policies):
+            # Nothing is evaluated before long, and whether Prometheus answers is to be seen all the same: in /readyz.
+            with suppress(PrometheusError):
                 self._prometheus.vector("vector(1)", at=int(self._clock()))
-            self._gates.tell(Gate.JOURNAL, "")
-            self._gates.ask_seldom(self._policies())
-        except JournalError as exc:
-            self._gates.tell(Gate.JOURNAL, str(exc))
-            logger().error("held by the journal", error=str(exc))
-        except RemediatorError as exc:
-            logger().warning("the journal's records can't be looked after now", error=str(exc))
-        self._record()
+        self._gates.ask_seldom(policies)
 
     def _evaluate(self, name: str) -> Evaluation:
         policies = self._policies()
@@ -294,14 +303,15 @@ class Cycle:
         self._voice.late(policy.name, found)
         return tuple(found)
 
-    def _record(self) -> None:
-        """Show the journal as last known."""
+    def _record(self) -> bool:
+        """Show the journal as last known; whether it is known."""
         try:
             ledger = self._ledger()
         except RemediatorError:
             # It is logged where it stopped the work; here is only the picture of it.
-            return
+            return False
         self._state.recorded(ledger, budget_left(self._policies(), ledger, self._clock()))
+        return True
 
 
 def _leave_namespace(policy: Policy, namespace: str, error: KubernetesError, refused: set[str]) -> None:
