@@ -182,7 +182,7 @@ class Daemon:
             identity=f"{socket.gethostname()}_{uuid.uuid4()}",
             duration=settings.lease_duration,
             on_change=lambda leading, words: self._leadership.put((leading, words)),
-            still=lambda: self.pulse.still,
+            hung=lambda: self.pulse.hung,
         )
         self._leadership: queue.SimpleQueue[tuple[bool, str] | None] = queue.SimpleQueue()
         self._schedule = Schedule(skipped=self._skipped, pulse=self.pulse)

@@ -51,11 +51,22 @@ class Pulse:
 
     @property
     def still(self) -> str:
-        """What does not move any more, in words; empty where all does."""
+        """What does not move any more, and for how long, in words; empty where all does."""
+        what, seconds = self._longest_silent
+        return f"{what} has not moved for {seconds:.0f} s" if what else ""
+
+    @property
+    def hung(self) -> str:
+        """The same without the seconds: words that stay while it hangs."""
+        what, _ = self._longest_silent
+        return f"{what} does not move any more" if what else ""
+
+    @property
+    def _longest_silent(self) -> tuple[str, float]:
         now = self._monotonic()
         with self._lock:
             what, since = min(self._beats.values(), key=lambda beat: beat[1], default=("", now))
-        return f"{what} has not moved for {now - since:.0f} s" if now - since >= self._longest else ""
+        return (what, now - since) if now - since >= self._longest else ("", 0.0)
 
     def _note(self, key: int | str, what: str) -> None:
         with self._lock:

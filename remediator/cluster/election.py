@@ -30,8 +30,8 @@ class Elector:
     """Holds the Lease, or waits for it. ``run`` is the loop; all else may be called from any thread.
 
     ``on_change(leading, words)`` is called from the loop when leadership begins or ends, and while it waits when
-    the holder changes. The lease is renewed only while ``still`` names nothing that has stopped moving: a leader in
-    name keeps others from leading.
+    the words change. The lease is renewed only while ``hung`` says nothing, which is what has stopped moving, in words
+    that stay: a leader in name keeps others from leading.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Elector:
         identity: str,
         duration: int,
         on_change: Callable[[bool, str], None],
-        still: Callable[[], str] = lambda: "",
+        hung: Callable[[], str] = lambda: "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.identity = identity
         self._leases = leases
         self._duration = duration
         self._on_change = on_change
-        self._still = still
+        self._hung = hung
         self._stepped = monotonic()
         self._monotonic = monotonic
         self._lock = threading.RLock()
@@ -150,7 +150,7 @@ class Elector:
         self._stepped = self._monotonic()
         with self._lock:
             try:
-                if self._leading and (words := self._still()):
+                if self._leading and (words := self._hung()):
                     return self._failed(KubernetesError(f"{words}, so nobody renews"))
                 if self._leading:
                     if self._unanswered is not None:
@@ -191,7 +191,7 @@ class Elector:
     def _try(self) -> None:
         seen = self._leases.read(timeout=self._timeout)
         self._seen(seen)
-        if words := self._still():
+        if words := self._hung():
             self._wait_for(f"{words}, so this process does not lead")
             return
         now = self._monotonic()

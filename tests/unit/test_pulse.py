@@ -41,7 +41,17 @@ def test_work_that_has_said_nothing_for_too_long_is_named(pulse: Pulse, clock: C
         clock.now += 60
         assert pulse.still == "evaluate web has not moved for 60 s"
         pulse.beat()
-        assert pulse.still == ""
+        assert pulse.still == pulse.hung == ""
+
+
+def test_what_hangs_can_be_said_in_words_that_stay(pulse: Pulse, clock: Clock) -> None:
+    """For those who act when they change: the seconds are left out."""
+    with pulse.working("evaluate web"):
+        said = set()
+        for _ in range(10):
+            clock.now += 60
+            said.add(pulse.hung)
+    assert said == {"evaluate web does not move any more"}
 
 
 def test_work_that_failed_is_over(pulse: Pulse, clock: Clock) -> None:

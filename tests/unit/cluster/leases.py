@@ -110,14 +110,14 @@ class Candidate:
 
     def __init__(self, leases: FakeLeases, identity: str = "me", *, clock: Clock | None = None) -> None:
         self.changes: list[tuple[bool, str]] = []
-        self.still = ""
+        self.hung = ""
         self.clock = clock or leases.clock
         self.elector = Elector(
             cast("Leases", leases),
             identity=identity,
             duration=DURATION,
             on_change=lambda leading, words: self.changes.append((leading, words)),
-            still=lambda: self.still,
+            hung=lambda: self.hung,
             monotonic=self.clock,
         )
 

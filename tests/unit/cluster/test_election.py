@@ -255,22 +255,22 @@ def test_who_does_not_move_does_not_renew(leases: FakeLeases) -> None:
     me = Candidate(leases)
     me.turn()
     start, writes = leases.clock.now, leases.writes
-    me.still = "the watch of shop has not moved for 120 s"
+    me.hung = "the watch of shop does not move any more"
     while me.changes[-1][0] and leases.clock.now < start + 100:
         leases.clock.now += me.turn()
     assert leases.clock.now <= start + DURATION
     assert leases.writes == writes
     assert not may_write(me, 0)
-    assert "the watch of shop has not moved for 120 s, so nobody renews" in me.changes[-1][1]
+    assert "the watch of shop does not move any more, so nobody renews" in me.changes[-1][1]
 
 
 def test_a_pause_that_ends_in_time_is_none(leases: FakeLeases) -> None:
     """Ten seconds without a move, and it goes on."""
     me = Candidate(leases)
     me.turn()
-    me.still = "the watch of shop has not moved for 120 s"
+    me.hung = "the watch of shop does not move any more"
     me.turns(10)
-    me.still = ""
+    me.hung = ""
     me.turns(30)
     assert me.elector.leading
     assert me.changes == [(True, "holds the lease remediator")]
@@ -410,11 +410,11 @@ def test_who_sees_nobody_lead_is_no_standby(leases: FakeLeases) -> None:
     """An API server that does not answer, or work that hangs, is no leader to wait for."""
     leases.by("other")
     me = Candidate(leases)
-    for still, faults in (("", ["missed"]), ("the scheduler has not moved for 120 s", [])):
-        me.still, leases.faults = still, [*faults]
+    for hung, faults in (("", ["missed"]), ("the scheduler does not move any more", [])):
+        me.hung, leases.faults = hung, [*faults]
         me.turn()
         assert not me.elector.standby
-        me.still, leases.faults = "", []
+        me.hung, leases.faults = "", []
         me.turn()
         assert me.elector.standby
 
@@ -518,7 +518,7 @@ def test_a_leader_that_does_not_move_leaves_the_lease_to_others() -> None:
     leases = FakeLeases(Clock())
     moves = [True]
     me, other = Candidate(leases, "me"), Candidate(leases, "other")
-    me.elector._still = lambda: "" if moves[0] else "the scheduler has not moved for 120 s"
+    me.elector._hung = lambda: "" if moves[0] else "the scheduler does not move any more"
     me.turn()
     other.turn()
     moves[0] = False
