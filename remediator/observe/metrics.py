@@ -51,52 +51,63 @@ class Metrics:
         )
         self._lock = threading.Lock()
         self._policies: set[str] | None = None
+        self._gone: set[str] = set()
         self._workloads: dict[tuple[str, str], None] = {}
         self.registry.register(_Snapshot(state))
 
     def keep(self, policies: Collection[str]) -> None:
         """These policies there are now: the series of others disappear."""
         with self._lock:
-            for gone in (self._policies or set()) - set(policies):
+            for gone in ((self._policies or set()) | self._gone) - set(policies):
                 for metric in (self._evaluations, self._duration, self._vetoes, self._remediations, self._released):
                     metric.remove_by_labels({"policy": gone})
-            self._policies = set(policies)
+            self._policies, self._gone = set(policies), set()
+
+    def _is_there(self, policy: str) -> bool:
+        """Whether there is such a policy; what is still told of one that has gone brings no series back."""
+        return self._policies is None or policy in self._policies
 
     def evaluated(self, policy: str, outcome: Evaluation, seconds: float) -> None:
-        """An evaluation ended; one of a policy that has gone meanwhile brings no series back."""
+        """An evaluation ended."""
         with self._lock:
-            if self._policies is None or policy in self._policies:
+            if self._is_there(policy):
                 self._evaluations.labels(policy, outcome).inc()
                 self._duration.labels(policy).observe(seconds)
 
     def skipped(self, policy: str) -> None:
         """An evaluation was due while the one before it still ran."""
-        self._evaluations.labels(policy, Evaluation.SKIPPED).inc()
+        with self._lock:
+            if self._is_there(policy):
+                self._evaluations.labels(policy, Evaluation.SKIPPED).inc()
 
     def vetoed(self, policy: str, reason: Reason) -> None:
         """A guard said no."""
-        self._vetoes.labels(policy, reason).inc()
+        with self._lock:
+            if self._is_there(policy):
+                self._vetoes.labels(policy, reason).inc()
 
     def settled(self, record: Remediation) -> None:
-        """A remediation ended."""
+        """A remediation ended; that of a policy which has gone meanwhile is counted until the next file."""
         breach, workload = record.breach, str(record.workload)
         outcome = record.outcome or Outcome.FAILED
-        self._remember(breach.namespace, workload)
-        self._remediations.labels(breach.policy, breach.namespace, workload, record.action, outcome).inc()
+        with self._lock:
+            if not self._is_there(breach.policy):
+                self._gone.add(breach.policy)
+            self._remember(breach.namespace, workload)
+            self._remediations.labels(breach.policy, breach.namespace, workload, record.action, outcome).inc()
+            if record.after is not None and record.after < breach.value:
+                self._released.labels(breach.policy).inc(breach.value - record.after)
         if record.taken_at is not None and record.available_at is not None:
             self._replacement.labels(record.action).observe(record.available_at - record.taken_at)
-        if record.after is not None and record.after < breach.value:
-            self._released.labels(breach.policy).inc(breach.value - record.after)
 
     def _remember(self, namespace: str, workload: str) -> None:
         """Keep the series of as many workloads as the journal keeps settled records, the latest acted upon."""
-        with self._lock:
-            self._workloads.pop((namespace, workload), None)
-            self._workloads[namespace, workload] = None
-            if len(self._workloads) > WORKLOADS:
-                old_namespace, old_workload = next(iter(self._workloads))
-                del self._workloads[old_namespace, old_workload]
-                self._remediations.remove_by_labels({"namespace": old_namespace, "workload": old_workload})
+        self._workloads.pop((namespace, workload), None)
+        self._workloads[namespace, workload] = None
+        if len(self._workloads) > WORKLOADS:
+            old_namespace, old_workload = next(iter(self._workloads))
+            del self._workloads[old_namespace, old_workload]
+            self._remediations.remove_by_labels({"namespace": old_namespace, "workload": old_workload})
 
     def prometheus(self, outcome: str, seconds: float) -> None:
         """Prometheus answered, or not."""

@@ -209,6 +209,36 @@ def test_a_policy_that_is_gone_has_no_series(state: State, metrics: Metrics) -> 
     assert value(metrics, "evaluations_total", policy="other", outcome="error") == 1
 
 
+def test_what_is_told_of_a_policy_that_is_gone_brings_no_series_back(metrics: Metrics) -> None:
+    """An evaluation that ends late, or was due; what a guard says of its pods."""
+    metrics.keep({"everyone"})
+    metrics.keep({"other"})
+    metrics.evaluated("everyone", Evaluation.OK, 1)
+    metrics.skipped("everyone")
+    metrics.vetoed("everyone", Reason.COOLDOWN)
+    assert not [labels for _, labels in shown(metrics) if ("policy", "everyone") in labels]
+    metrics.skipped("other")
+    metrics.vetoed("other", Reason.COOLDOWN)
+    assert value(metrics, "evaluations_total", policy="other", outcome="skipped") == 1
+    assert value(metrics, "vetoes_total", policy="other", reason="cooldown") == 1
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["gone for good", "comes back"])
+def test_a_remediation_that_outlives_its_policy_is_counted_until_the_next_file(metrics: Metrics, back: bool) -> None:  # noqa: FBT001
+    """A pod was taken, and that is no secret; the series goes with the next file that lacks the policy."""
+    metrics.keep({"everyone"})
+    metrics.keep({"other"})
+    metrics.settled(record(outcome=Outcome.REPLACED, available_at=float(NOW), after=2.0 * GI))
+    labels = {"policy": "everyone", "namespace": "shop", "workload": "Deployment/web", "action": "evict"}
+    counted = {"outcome": "replaced", **labels}
+    assert value(metrics, "remediations_total", **counted) == 1
+    assert value(metrics, "memory_released_bytes_total", policy="everyone") == 20 * GI
+    metrics.keep({"other", "everyone"} if back else {"other"})
+    assert value(metrics, "remediations_total", **counted) == (1 if back else None)
+    metrics.keep({"other"})
+    assert not [labels for _, labels in shown(metrics) if ("policy", "everyone") in labels]
+
+
 def test_the_series_of_workloads_are_bounded(metrics: Metrics) -> None:
     """As many as the journal keeps settled records, the latest acted upon."""
     for n in range(WORKLOADS + 5):
