@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+
+import pytest
 
 from tests.cluster.conftest import StartDaemon, policy_file
 from tests.rig import workloads
@@ -39,11 +42,11 @@ def test_each_pod_of_a_leaking_deployment_is_replaced_once(
 def test_the_record_answers_why_did_it_take_my_pod(
     cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon
 ) -> None:
-    """The journal's record and the metrics carry container, value, limit, threshold, query and sample time."""
+    """Journal and log carry container, value, limit, share, threshold, query and sample time; it is counted."""
     cluster.api.create(workloads.deployment("web", namespace, memory="250Mi"))
     (pod,) = cluster.ready_pods(namespace, 1)
     daemon = start_daemon(policy_file(namespace, cooldown="10m"))
-    daemon.wait_for("remediation settled")
+    (settled,) = daemon.wait_for("remediation settled")
 
     text = cluster.api.get("configmaps", home, "remediator-journal")["data"]["journal.json"]
     (record,) = json.loads(text)["ledger"]["settled"]
@@ -51,9 +54,14 @@ def test_the_record_answers_why_did_it_take_my_pod(
     assert breach["uid"] == pod["metadata"]["uid"]
     assert (breach["container"], breach["limit"], breach["threshold_text"]) == ("app", 256 << 20, "80% of limit")
     assert breach["value"] == 250 << 20
+    assert breach["threshold"] == pytest.approx(0.8 * (256 << 20), abs=1)
     assert "container_memory_working_set_bytes" in breach["query"]
     # Not older than maxSampleAge, which is 17 s here, when it was judged; writing the intent may have to wait.
     assert record["intended_at"] - 30 < breach["sample_time"] < record["intended_at"]
+    told = ("container", "value", "limit", "threshold", "threshold_text", "query")
+    assert {field: settled[field] for field in told} == {field: breach[field] for field in told}
+    assert settled["share"] == round(250 / 256, 4)
+    assert datetime.fromisoformat(settled["sample_time"]).timestamp() == pytest.approx(breach["sample_time"], abs=0.001)
     assert (
         daemon.metric(
             "remediator_remediations_total",
