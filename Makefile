@@ -1,4 +1,4 @@
-# Every target does all of its own set-up: Python 3.11 or newer and make are enough.
+# Every target does all of its own set-up: Linux, Python 3.11 or newer and make are enough, but for what `make packages` says.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -53,7 +53,8 @@ generate: setup  ## Write what is generated and committed: schemas, the chart's 
 tools: setup  ## Build all that the tests run (once; about 15 minutes on 2 cores)
 	@$(BIN)/python -m tests.rig.tools && $(BIN)/python -m tests.rig.environments
 
-packages: setup  ## Install what the tests run of Debian's packages, as root on Debian; elsewhere say what is missing
+packages: setup  ## Install MariaDB for the tests, as root on Debian; elsewhere say what is missing, namespaces too
+	@$(BIN)/python -m tests.image.namespaces
 	@$(BIN)/python -m tests.rig.debian
 
 test: packages lint tools  ## Everything but the benchmarks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import orjson
 import pytest
 
 from tests.exporters.chart import modules, rendered, the
+from tests.image import namespaces
 from tests.rig.api import Json
 from tests.rig.helm import Helm
 from tests.rig.tools import ensure
@@ -41,7 +41,7 @@ def pinged(helm: Helm, folder: Path, pod: Json) -> dict[str, str]:
     file.write_text(modules(helm), "utf-8")
     capabilities = pod["containers"][0]["securityContext"]["capabilities"].get("add", [])
     command = [
-        "unshare", "--net", *([] if os.getuid() == 0 else ["--map-root-user"]), "--kill-child",
+        *namespaces.network(),
         sys.executable, "-I", str(SCRIPT), str(ensure("blackbox_exporter")["blackbox_exporter"]), str(file),
         sysctls(pod).get("net.ipv4.ping_group_range", NOBODY), *(one.lower() for one in capabilities),
     ]  # fmt: skip

@@ -3,6 +3,10 @@
 A command runs there as process 1, like in a container: as root of a user namespace, or as a plain user without a
 capability. Nothing of it shows outside but what it writes into folders that are mounted writable. It needs no right
 of the machine's root, where the kernel lets everybody make user namespaces.
+
+`python -m tests.image.namespaces` is what `make test` runs before it builds anything: where the machine allows none, it
+says so, and which tests will fail for it. It stops nobody: in many a container nothing can be done about it, and all
+other tests are worth running there too.
 """
 
 from __future__ import annotations
@@ -11,11 +15,14 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NEEDED = ("unshare", "mount", "sh")
+from tests.rig.console import say
+
+NEEDED = ("unshare", "mount", "setpriv", "sh")
 _SEPARATE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child")
 _KEPT = {
     os.ST_NOSUID: "nosuid",
@@ -37,19 +44,33 @@ class Mount:
     writable: bool = False
 
 
+def network() -> list[str]:
+    """What runs the command behind it in a network of its own, which it may configure; it is ended with this."""
+    return ["unshare", "--net", *([] if os.getuid() == 0 else ["--map-root-user"]), "--kill-child"]
+
+
 def why_not() -> str:
-    """Why this machine lets no command run in a root of its own, with what to do about it; empty where it does."""
+    """Why this machine lets no command run in a root or network of its own, with what to do; empty where it does."""
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} not found on the PATH; they come with util-linux (Linux only)"
-    tried = subprocess.run([_path("unshare"), *_SEPARATE, "true"], check=False, capture_output=True, text=True)
-    if tried.returncode == 0:
-        return ""
-    return (
-        f"user namespaces are not allowed here ({tried.stderr.strip()}); allow them: on Ubuntu `sysctl -w "
-        "kernel.apparmor_restrict_unprivileged_userns=0`, elsewhere see /proc/sys/user/max_user_namespaces; a "
-        "container needs --privileged for it, and in a chroot there are none"
-    )
+    # Some containers allow the namespaces, but not the /proc that a root of its own needs.
+    for command in (["unshare", *_SEPARATE, "mount", "-t", "proc", "proc", "/proc"], [*network(), "true"]):
+        tried = subprocess.run(command, check=False, capture_output=True, text=True)
+        if tried.returncode:
+            return (
+                f"user namespaces are not allowed here ({tried.stderr.strip()}); allow them: on Ubuntu `sysctl -w "
+                "kernel.apparmor_restrict_unprivileged_userns=0`, elsewhere see /proc/sys/user/max_user_namespaces; a "
+                "container needs --privileged for it, and in a chroot there are none"
+            )
+    return ""
+
+
+def main() -> int:
+    """Says which tests will fail where namespaces are not allowed, and why. Gives the exit code, which is 0."""
+    if said := why_not():
+        say(f"warning: the tests of the image and of ping will fail: {said}")
+    return 0
 
 
 def inside(
@@ -100,3 +121,7 @@ def _path(name: str) -> str:
         message = f"{name} not found on the PATH; it comes with util-linux"
         raise FileNotFoundError(message)
     return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
