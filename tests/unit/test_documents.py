@@ -401,7 +401,7 @@ def test_every_log_event_is_described() -> None:
 
 
 def test_the_readmes_say_the_same() -> None:
-    """The Chinese README has the same sections, tables, commands, examples and links as the English one."""
+    """The Chinese README has the same sections, tables, commands, examples, links and figures as the English one."""
     english, chinese = text(ROOT / "README.md"), text(ROOT / "README.zh-CN.md")
 
     def bones(readme: str) -> dict[str, Any]:
@@ -418,6 +418,7 @@ def test_the_readmes_say_the_same() -> None:
             "points": len(re.findall(r"^- ", prose, re.MULTILINE)),
             "blocks": blocks,
             "links": links,
+            "figures": sorted(re.findall(r"\d+(?:\.\d+)*", prose)),
             "code": sorted(set(re.findall(r"`([^`\n]+)`", prose))),
         }
 
