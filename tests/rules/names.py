@@ -61,7 +61,10 @@ def missing(wanted: Iterable[Asked], exposed: Exposed) -> list[str]:
             found.append(f"{one.alert}: {one.name}")
             continue
         for label, operator, value in one.matchers:
-            assert operator in {"=", "=~"}
+            # What is chosen by what it is not is there in any case.
+            if operator in {"!=", "!~"}:
+                assert label == "job"
+                continue
             pattern = re.escape(value) if operator == "=" else value
             there = {given for name, given in exposed[one.name] if name == label}
             if label not in OF_THE_TARGET and not any(re.fullmatch(pattern, given) for given in there):
