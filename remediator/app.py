@@ -42,7 +42,7 @@ from remediator.observe.clocks import API_SERVER, PROMETHEUS, Clocks
 from remediator.observe.http import HttpServer, application
 from remediator.observe.logs import logger
 from remediator.observe.metrics import Metrics
-from remediator.observe.state import State
+from remediator.observe.state import Pace, State
 from remediator.observe.voice import Voice
 from remediator.policy import Cron, Policy, PolicyFile
 from remediator.pulse import LONGEST, Pulse
@@ -310,8 +310,8 @@ class Daemon:
     def _taken(self, policies: PolicyFile) -> None:
         """A new policy file is in force."""
         names = tuple(policy.name for policy in policies.policies)
-        intervals = {policy.name: policy.interval for policy in policies.policies if policy.enabled}
-        self.state.policies(names, by_gate(policies.safety.hold_when), intervals)
+        paces = {one.name: Pace(one.interval, one.when) for one in policies.policies if one.enabled}
+        self.state.policies(names, by_gate(policies.safety.hold_when), paces)
         self.metrics.keep(names)
         self._arrange()
 

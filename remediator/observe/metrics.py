@@ -172,6 +172,9 @@ class _Snapshot:
         interval = GaugeMetricFamily(
             "remediator_evaluation_interval_seconds", "Between two evaluations, as scheduled.", labels=["policy"]
         )
+        since = GaugeMetricFamily(
+            "remediator_schedule_since_timestamp_seconds", "Since when its times are these.", labels=["policy", "by"]
+        )
         late = GaugeMetricFamily(
             "remediator_late_pods",
             "Pods that reach their limit before their turn.",
@@ -185,9 +188,10 @@ class _Snapshot:
                 breaching.add_metric([name], state.breaching)
             if state.coverage is not None:
                 coverage.add_metric([name], state.coverage)
-        for name, seconds in self._state.now.intervals.items():
-            interval.add_metric([name], seconds)
-        yield from (at, breaching, coverage, interval, late)
+        for name, schedule in self._state.now.schedules.items():
+            interval.add_metric([name], schedule.pace.interval)
+            since.add_metric([name, "change" if schedule.by_change else "start"], schedule.since)
+        yield from (at, breaching, coverage, interval, since, late)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

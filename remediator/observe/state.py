@@ -26,15 +26,35 @@ class PolicyState:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a policy that is enabled is evaluated: the seconds between two evaluations, and the times in words.
+
+    Equal ones name the same times.
+    """
+
+    interval: int
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A policy's pace and since when it has it; ``by_change``: by a later file than the first one that was read."""
+
+    pace: Pace
+    since: float
+    by_change: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything at one moment. Empty ``dependencies`` words mean that it is well; ``standby`` names who leads.
 
-    ``intervals`` are the seconds between two evaluations, by policy. ``term`` counts the changes of leadership.
+    ``schedules`` are those of the policies that are evaluated. ``term`` counts the changes of leadership.
     ``gates`` are those that hold all action, with since when; ``hold_when`` the expressions of the policy file by gate.
     """
 
     policies: Mapping[str, PolicyState] = field(default_factory=dict)
-    intervals: Mapping[str, int] = field(default_factory=dict)
+    schedules: Mapping[str, Scheduled] = field(default_factory=dict)
     dependencies: Mapping[str, str] = field(default_factory=dict)
     gates: Mapping[str, float] = field(default_factory=dict)
     hold_when: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +73,7 @@ class State:
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._told_policies = False
         waiting = {
             "policy": "not read yet",
             "kubernetes": "not asked yet",
@@ -81,18 +102,30 @@ class State:
         self,
         names: tuple[str, ...],
         hold_when: Mapping[str, str] | None = None,
-        intervals: Mapping[str, int] | None = None,
+        paces: Mapping[str, Pace] | None = None,
     ) -> None:
         """These policies there are now, and these expressions by their gates: the series of others disappear.
 
-        ``intervals`` are those of the ones that are evaluated.
+        ``paces`` are those of the ones that are evaluated.
         """
         with self._lock:
             known, before, after = self._now.policies, self._now.hold_when, hold_when or {}
             policies = {name: known.get(name, PolicyState()) for name in names}
             # Since when a gate holds is said of one expression, and another may have its number now.
             gates = {gate: since for gate, since in self._now.gates.items() if before.get(gate) == after.get(gate)}
-            self._now = replace(self._now, policies=policies, intervals=intervals or {}, gates=gates, hold_when=after)
+            schedules = self._scheduled(paces or {})
+            self._now = replace(self._now, policies=policies, schedules=schedules, gates=gates, hold_when=after)
+            self._told_policies = True
+
+    def _scheduled(self, paces: Mapping[str, Pace]) -> dict[str, Scheduled]:
+        """These paces; who had his already keeps since when."""
+        before, now = self._now.schedules, self._clock()
+        return {
+            name: before[name]
+            if name in before and before[name].pace == pace
+            else Scheduled(pace, now, by_change=self._told_policies)
+            for name, pace in paces.items()
+        }
 
     def reloaded(self, *, ok: bool) -> None:
         """The policy file was read, well or not."""

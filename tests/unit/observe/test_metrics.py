@@ -15,7 +15,7 @@ from remediator.model.remediations import Breaker, Ledger
 from remediator.model.vocabulary import Action, Evaluation, Gate, Outcome, Reason
 from remediator.model.workloads import WorkloadRef
 from remediator.observe.metrics import WORKLOADS, Metrics
-from remediator.observe.state import PolicyState, State
+from remediator.observe.state import Pace, PolicyState, State
 from tests.unit.make import DEPLOYMENT, GI, NOW, breach, late_queue, record
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
@@ -57,7 +57,7 @@ def names(metrics: Metrics) -> set[str]:
 def everything(state: State, metrics: Metrics) -> None:
     """Let all happen that there is."""
     failed = record(outcome=Outcome.NOT_READY, settled_at=float(NOW))
-    state.policies(("everyone",), intervals={"everyone": 60})
+    state.policies(("everyone",), paces={"everyone": Pace(60, "every 1m")})
     state.led(leading=True)
     state.reloaded(ok=True)
     state.term().evaluated("everyone", PolicyState(float(NOW), 2, 0.75, (late_queue(),)))
@@ -79,6 +79,7 @@ def test_every_metric_is_there_and_has_its_value(state: State, metrics: Metrics)
         ("evaluation_duration_seconds_count", {"policy": "everyone"}, 1),
         ("last_evaluation_timestamp_seconds", {"policy": "everyone"}, NOW),
         ("evaluation_interval_seconds", {"policy": "everyone"}, 60),
+        ("schedule_since_timestamp_seconds", {"policy": "everyone", "by": "start"}, NOW),
         ("breaching_pods", {"policy": "everyone"}, 2),
         ("measured_pods_ratio", {"policy": "everyone"}, 0.75),
         ("vetoes_total", {"policy": "everyone", "reason": "cooldown"}, 1),
@@ -124,7 +125,7 @@ def words(kinds: Iterable[type]) -> set[str]:
 def test_labels_come_from_closed_sets(state: State, metrics: Metrics) -> None:
     """From enums, the policy file, and workloads that were acted upon: no pod, node or error text."""
     everything(state, metrics)
-    closed = words([Evaluation, Outcome, Reason, Action, Gate]) | {"ok", "get", "404", __version__}
+    closed = words([Evaluation, Outcome, Reason, Action, Gate]) | {"ok", "get", "404", "start", __version__}
     known = {"everyone", "shop", "Deployment/web"}
     for _, labels in shown(metrics):
         for label, text in labels:
@@ -261,6 +262,42 @@ def test_a_hold_that_ends_has_no_beginning(state: State, metrics: Metrics) -> No
     state.term().holds(Gate.JOURNAL, active=False)
     assert value(metrics, "hold_since_timestamp_seconds", gate="journal") is None
     assert value(metrics, "hold_active", gate="journal") == 0
+
+
+SCHEDULES = [
+    pytest.param({"a": Pace(60, "every 1m")}, ("start", 0), id="the same times"),
+    pytest.param({"a": Pace(30, "every 30s")}, ("change", 60), id="another pace"),
+    pytest.param({"a": Pace(60, "at * * * * *")}, ("change", 60), id="as long, but at other times"),
+    pytest.param({}, None, id="disabled"),
+]
+
+
+@pytest.mark.parametrize(("paces", "expected"), SCHEDULES)
+def test_since_when_a_policy_has_its_times(paces: dict[str, Pace], expected: tuple[str, int] | None) -> None:
+    """A policy of the first file has them since that was read, and one whose times a later file sets since then."""
+    clock = [float(NOW)]
+    state = State(clock=lambda: clock[0])
+    metrics = Metrics(state)
+    state.policies(("a",), paces={"a": Pace(60, "every 1m")})
+    clock[0] += 60
+    state.policies(("a",), paces=paces)
+    shown_since = {
+        (dict(labels)["by"], number - NOW)
+        for (name, labels), number in shown(metrics).items()
+        if name == "remediator_schedule_since_timestamp_seconds"
+    }
+    assert shown_since == ({expected} if expected else set())
+
+
+def test_a_policy_that_is_enabled_again_has_its_times_since_then(state: State, metrics: Metrics) -> None:
+    """What it had before it was disabled does not count, and a new leadership changes nothing of it."""
+    paces = {"a": Pace(60, "every 1m")}
+    state.policies(("a",), paces=paces)
+    state.policies(("a",))
+    state.policies(("a",), paces=paces)
+    state.led(leading=True)
+    assert value(metrics, "schedule_since_timestamp_seconds", policy="a", by="change") == NOW
+    assert value(metrics, "schedule_since_timestamp_seconds", policy="a", by="start") is None
 
 
 # Counted
