@@ -27,6 +27,7 @@ WORDS: dict[str, set[str]] = {
     "remediator_evaluations_total": {*Evaluation},
     "remediator_remediations_total": {*Outcome},
     "remediator_vetoes_total": {*Reason},
+    "remediator_schedule_since_timestamp_seconds": {"start", "change"},
     "remediator_hold_active": {*Gate},
     "remediator_hold_since_timestamp_seconds": {*Gate},
 }

@@ -28,10 +28,27 @@ The alert rules. A group is a file of files/rules: its alerts by name, each with
 {{- end -}}
 {{- end -}}
 
-{{/* How far a counter rose within a window, the birth of its series included; after a gap of six hours it is born anew. */}}
+{{/*
+How far a counter of this release's daemon rose within a window, the birth of its series included: (list SERIES WINDOW OWN). A birth is
+one where the process was seen before it, in the six hours before the window, or where the process itself is as young; else Prometheus
+has no history, and the counter is as old as it may be. Five minutes more than young are for the time until its first scrape.
+Processes are known without `namespace`, which with honorLabels is that of a workload.
+*/}}
 {{- define "remediator.alerts.rise" -}}
-{{- $series := index . 0 -}}{{- $window := index . 1 -}}
-({{ $series }} unless last_over_time({{ $series }}[6h] offset {{ $window }})) or increase({{ $series }}[{{ $window }}])
+{{- $series := index . 0 -}}{{- $window := index . 1 -}}{{- $own := index . 2 -}}
+{{- $seconds := mul (regexFind "[0-9]+" $window) (get (dict "m" 60 "h" 3600 "d" 86400) (regexFind "[a-z]+" $window)) -}}
+(
+  {{ $series }}
+  unless last_over_time({{ $series }}[6h] offset {{ $window }})
+  and on (job, instance, pod) (
+    last_over_time(remediator_leader{ {{- $own -}} }[6h] offset {{ $window }})
+    or time() - process_start_time_seconds{ {{- $own -}} } < {{ $seconds }} + 300
+  )
+)
+or (
+  increase({{ $series }}[{{ $window }}])
+  and on (job, instance, pod) last_over_time(remediator_leader{ {{- $own -}} }[{{ $window }}])
+)
 {{- end -}}
 
 {{/* The lowest ("min") or highest ("max") value of a series within an alert's `for`, the newest where that is none: (list "min" SERIES FOR). */}}
