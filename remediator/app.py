@@ -55,6 +55,8 @@ HEARTBEAT, REVIEW = 5, 10
 _EVALUATE = "evaluate "
 WAKE = 1.0
 """Seconds after which a signal is heard at the latest."""
+_BEAT = 10.0
+"""Seconds after which a thread that waits for a time which it knows says that it lives."""
 LAST_WRITE = 20.0
 """Seconds that a write at hand may take when we are told to stop: an eviction's time-out and a little."""
 
@@ -145,8 +147,12 @@ class Term:
         return Every(policy.pace, run, policy.jitter)
 
     def _pause(self, seconds: float) -> bool:
-        self._pulse.beat()
-        return self._ending.wait(seconds)
+        """Wait so long, or until the term ends, and say which; whoever waits for a time that he knows does not hang."""
+        over = time.monotonic() + seconds
+        while not self._ending.is_set() and (left := over - time.monotonic()) > 0:
+            self._pulse.beat()
+            self._ending.wait(min(left, _BEAT))
+        return self._ending.is_set()
 
     def end(self, *, timeout: float) -> None:
         """Begin nothing more, let the writes at hand end, and leave the rest to the next leader.

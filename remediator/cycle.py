@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from remediator.act.census import Census
-from remediator.act.examine import Examination, Go, Judged, Vetoed
+from remediator.act.examine import Examination
 from remediator.act.gates import Gates
+from remediator.act.looks import Go, Judged, Vetoed
 from remediator.act.remediations import Remediations
 from remediator.decide import about_gates, concerning
 from remediator.decide.journal import budget_left

@@ -6,8 +6,9 @@ The evaluation asks it about all candidates; a transaction asks it once more abo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from remediator.act.looks import GONE, Go, Judged, Vetoed, World
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.neighbours import Neighbourhood
 from remediator.cluster.nodes import Nodes
@@ -17,6 +18,7 @@ from remediator.decide import about_pod, about_workload, concerning, policy_and_
 from remediator.decide.annotations import own_policy
 from remediator.decide.journal import pauses
 from remediator.decide.surge import surge_impossible, surge_would_be_noticed
+from remediator.detect.asked import Asked
 from remediator.detect.judge import judge, measures_the_pod
 from remediator.detect.prometheus import Prometheus
 from remediator.detect.promql import own_samples_query, samples_query
@@ -24,72 +26,20 @@ from remediator.detect.scope import Scope
 from remediator.errors import KubernetesRefused
 from remediator.model.holds import Hold
 from remediator.model.measures import Breach, Series, Veto
-from remediator.model.nodes import Node
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Action, Reason
-from remediator.model.workloads import DisruptionBudget, Workload, WorkloadRef
+from remediator.model.workloads import WorkloadRef
 from remediator.policy import Policy, PolicyFile
 
 BATCH = 100
 """Pods in one question for samples: a longer one makes the server compile a larger expression for each series."""
 ONE_BY_ONE = 20
 """Candidates of a namespace that are read one by one; for more, its pods are listed."""
-GONE = Veto(Reason.GONE, "there is no pod of that name any more")
 FRESH = 2.0
-"""Seconds for which the second look believes the first one about the workload, the node and the budgets. The pod and
-its siblings are always read anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a candidate turned out to be; ``pod`` is None where it is gone."""
-
-    pod: LivePod | None
-    verdict: Breach | Veto
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What is around a pod, as read from that moment on (seconds since the epoch): its workload, node and all budgets.
-
-    ``node`` is None where it is gone.
-    """
-
-    workload: Workload
-    node: Node | None
-    budgets: tuple[DisruptionBudget, ...]
-    read_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """No guard objects: the pod as read, the world that they were asked about, and the policy that holds for it.
-
-    ``instead`` says why the policy's ``fallback`` is done and not the surge that it asks for, None where neither is so.
-    """
-
-    breach: Breach
-    pod: LivePod
-    world: World
-    policy: Policy
-    instead: Veto | None = None
-
-    @property
-    def workload(self) -> Workload:
-        """The pod's workload, with its pods."""
-        return self.world.workload
-
-
-@dataclass(frozen=True, slots=True)
-class Vetoed:
-    """Every reason of the first stage that has any; ``workload`` where it is known."""
-
-    vetoes: tuple[Veto, ...]
-    workload: WorkloadRef | None = None
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.vetoes))
+"""Seconds for which the second look believes the first one about the workload, the node and the budgets, once all that
+may be slow has answered. The pod and its siblings are always read anew."""
+_LOOKS = 3
 
 
 class Examination:
@@ -125,11 +75,11 @@ class Examination:
         listed = self._listed(namespace) if len(names) > ONE_BY_ONE else None
         for first in range(0, len(names), BATCH):
             batch = names[first : first + BATCH]
-            query = samples_query(policy, self._scope, namespace=namespace, pods=batch)
-            series = self._prometheus.matrix(query, at=at)
+            asked = Asked(self._prometheus, at=at)
+            series = asked.matrix(samples_query(policy, self._scope, namespace=namespace, pods=batch))
             read = self._pods.read
             pods = {name: read(namespace, name) if listed is None else listed.get(name) for name in batch}
-            by_pod = _by_pod([*series, *self._own_series(policy, [pod for pod in pods.values() if pod], at=at)])
+            by_pod = _by_pod([*series, *self._own_series(policy, [pod for pod in pods.values() if pod], asked)])
             for name, pod in pods.items():
                 found[name] = self._judged(policy, pod, series=by_pod.get(name, ()), at=at)
         return found
@@ -144,10 +94,11 @@ class Examination:
         ledger: Ledger,
         holds: Sequence[Hold],
         every_stage: bool = False,
+        asked: Asked | None = None,
     ) -> Go | Vetoed:
         """Ask all guards, stage by stage; with ``every_stage`` also those after one that objects.
 
-        ``holds`` are the gates that were found to hold.
+        ``holds`` are the gates that were found to hold, ``asked`` the samples that are here already.
 
         Raises KubernetesError.
         """
@@ -162,7 +113,9 @@ class Examination:
             workload = self._owners.read(owner)
             if workload is not None:
                 world = World(workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at)
-                last = self._last_stages(breach, pod, world, policy=policy, policies=policies, ledger=ledger)
+                last = self._last_stages(
+                    breach, pod, world, policy=policy, policies=policies, ledger=ledger, asked=asked
+                )
                 if not vetoes:
                     return last
                 return Vetoed((*vetoes, *(last.vetoes if isinstance(last, Vetoed) else ())), owner)
@@ -185,37 +138,65 @@ class Examination:
     ) -> Go | Vetoed:
         """The second look at the pod of a breach: judge and guards once more, on fresh samples and a new reading.
 
-        Of what the first look saw, only what is as good as new is believed. ``holds`` is asked once the samples have
-        come, so that it is as late as can be, and knows the clock of who gave them. Samples that were young when they
-        were asked for, and are not any more when everybody has answered, are no evidence. Raises as ``judged``.
+        Whoever may be slow is waited for first: Prometheus, then ``holds``, which so knows the clock of who gave the
+        samples. What is acted on is read after that, and of what the first look saw only what is as good as new then
+        is believed. Samples that were young when they were asked for, and are not any more when everybody has answered,
+        are no evidence. Raises as ``judged``.
         """
+        pod = first.pod if first is not None else self._pods.read(breach.namespace, breach.pod)
+        if pod is None:
+            return Vetoed((GONE,))
+        asked = Asked(self._prometheus, at=int(self._clock()))
+        self._series(policy, pod, asked)
+        standing = holds()
+        for _ in range(_LOOKS):
+            known = len(asked)
+            found = self._looked_at(
+                breach, policy=policy, policies=policies, ledger=ledger, holds=standing, first=first, asked=asked
+            )
+            if isinstance(found, Vetoed) or len(asked) == known or self._is_fresh(found.world):
+                return self._still_young(found)
+            # Its workload's annotations asked for other samples, and the world went on meanwhile.
+            first = None
+        return Vetoed((Veto(Reason.SAMPLE_GAP, "annotations of its workload ask for other samples at each look"),))
+
+    def _looked_at(
+        self,
+        breach: Breach,
+        *,
+        policy: Policy,
+        policies: PolicyFile,
+        ledger: Ledger,
+        holds: Sequence[Hold],
+        first: Go | None,
+        asked: Asked,
+    ) -> Go | Vetoed:
+        """The pod and what is around it as it is now, judged by samples that are here already."""
         world = None
-        # A clock that was set back says nothing of how old it is.
-        if first is not None and 0 <= self._clock() - first.world.read_at < FRESH:
+        if first is not None and self._is_fresh(first.world):
             world = replace(first.world, workload=self._owners.with_pods(first.workload))
         pod = next((one for one in world.workload.pods if one.uid == breach.uid), None) if world else None
         if pod is None:
             # Its labels may have changed; then the list by selector does not have it.
             pod, world = self._pods.read(breach.namespace, breach.pod), None
-        verdict = self._judged_now(policy, pod) if pod else GONE
+        verdict = self._judged_now(policy, pod, asked) if pod else GONE
         if isinstance(verdict, Veto):
             return Vetoed((verdict,))
         if pod is None or pod.uid != breach.uid:
             return Vetoed((Veto(Reason.REPLACED_SINCE_SAMPLE, "another pod has its name now"),))
-        standing = holds()
         if world is None:
-            return self._still_young(
-                self.guarded(verdict, pod=pod, policy=policy, policies=policies, ledger=ledger, holds=standing)
+            return self.guarded(
+                verdict, pod=pod, policy=policy, policies=policies, ledger=ledger, holds=holds, asked=asked
             )
         owner = world.workload.ref
-        vetoes = self._first_stages(
-            verdict, pod, owner, policy=policy, policies=policies, ledger=ledger, holds=standing
-        )
+        vetoes = self._first_stages(verdict, pod, owner, policy=policy, policies=policies, ledger=ledger, holds=holds)
         if vetoes:
             return Vetoed(vetoes, owner)
-        return self._still_young(
-            self._last_stages(verdict, pod, world, policy=policy, policies=policies, ledger=ledger)
-        )
+        return self._last_stages(verdict, pod, world, policy=policy, policies=policies, ledger=ledger, asked=asked)
+
+    def _is_fresh(self, world: World) -> bool:
+        # A clock that was set back says nothing of how old it is.
+        return 0 <= self._clock() - world.read_at < FRESH
 
     def _still_young(self, found: Go | Vetoed) -> Go | Vetoed:
         if isinstance(found, Vetoed):
@@ -259,7 +240,15 @@ class Examination:
         return (*standing, *concerning(vetoes, policy.action))
 
     def _last_stages(
-        self, breach: Breach, pod: LivePod, world: World, *, policy: Policy, policies: PolicyFile, ledger: Ledger
+        self,
+        breach: Breach,
+        pod: LivePod,
+        world: World,
+        *,
+        policy: Policy,
+        policies: PolicyFile,
+        ledger: Ledger,
+        asked: Asked | None,
     ) -> Go | Vetoed:
         """What the workload says: by its own annotations first, where the policy file lets it, then by its state."""
         ref, own = world.workload.ref, policy
@@ -268,7 +257,7 @@ class Examination:
             if isinstance(held_back, Veto):
                 return Vetoed((held_back,), ref)
             if held_back != policy:
-                verdict = self._judged_now(held_back, pod)
+                verdict = self._judged_now(held_back, pod, asked or Asked(self._prometheus, at=int(self._clock())))
                 if isinstance(verdict, Veto):
                     detail = f"{verdict.detail}, by the annotations of {ref}"
                     return Vetoed((replace(verdict, detail=detail),), ref)
@@ -311,12 +300,13 @@ class Examination:
             return Veto(Reason.SURGE_IMPOSSIBLE, f"who would notice it may not be read: {exc}")
         return surge_would_be_noticed(pod, world.workload, neighbours)
 
-    def _judged_now(self, policy: Policy, pod: LivePod) -> Breach | Veto:
-        """The verdict on one pod, on fresh samples at their own instant. Raises PrometheusError, MeasurementError."""
-        at = int(self._clock())
+    def _judged_now(self, policy: Policy, pod: LivePod, asked: Asked) -> Breach | Veto:
+        """The verdict on one pod, on samples of their own instant. Raises PrometheusError, MeasurementError."""
+        return self._judged(policy, pod, series=self._series(policy, pod, asked), at=asked.at).verdict
+
+    def _series(self, policy: Policy, pod: LivePod, asked: Asked) -> list[Series]:
         query = samples_query(policy, self._scope, namespace=pod.namespace, pods=[pod.name])
-        series = [*self._prometheus.matrix(query, at=at), *self._own_series(policy, [pod], at=at)]
-        return self._judged(policy, pod, series=series, at=at).verdict
+        return [*asked.matrix(query), *self._own_series(policy, [pod], asked)]
 
     def _listed(self, namespace: str) -> Mapping[str, LivePod]:
         pods, _ = self._pods.select(namespace, "")
@@ -337,14 +327,12 @@ class Examination:
             return values.get(container)
         return sum(values.values()) if values else None
 
-    def _own_series(self, policy: Policy, pods: Sequence[LivePod], *, at: int) -> list[Series]:
+    def _own_series(self, policy: Policy, pods: Sequence[LivePod], asked: Asked) -> Sequence[Series]:
         """The samples of the own cgroups of those pods, all of one namespace, that have a limit of their own."""
         names = [pod.name for pod in pods if measures_the_pod(policy, pod)]
         if not names:
             return []
-        return self._prometheus.matrix(
-            own_samples_query(policy, self._scope, namespace=pods[0].namespace, pods=names), at=at
-        )
+        return asked.matrix(own_samples_query(policy, self._scope, namespace=pods[0].namespace, pods=names))
 
     def _judged(self, policy: Policy, pod: LivePod | None, *, series: Sequence[Series], at: int) -> Judged:
         if pod is None:

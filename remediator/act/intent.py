@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
-from remediator.act.examine import Go
+from remediator.act.looks import Go
 from remediator.act.replacement import revision_of
 from remediator.model.remediations import Baseline, Ledger, Remediation, Terms
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from remediator.act.examine import Go
+from remediator.act.looks import Go
 from remediator.cluster.orphans import Orphans
 from remediator.cluster.removal import Answer, Removal, Taken
 from remediator.model.measures import Veto

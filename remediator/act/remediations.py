@@ -9,8 +9,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from remediator.act import ledger as changes
-from remediator.act.examine import Go, Vetoed
 from remediator.act.intent import intend
+from remediator.act.looks import Go, Vetoed
 from remediator.act.means import Means, Stopping
 from remediator.act.places import why_unfit
 from remediator.act.rehearsal import rehearsed

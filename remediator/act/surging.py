@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from remediator.act import note
-from remediator.act.examine import Go
+from remediator.act.looks import Go
 from remediator.act.means import Means
 from remediator.act.replacement import Ended
 from remediator.act.surge import Do, Step

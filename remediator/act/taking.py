@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from remediator.act import ledger as changes
 from remediator.act.carried import Carried
-from remediator.act.examine import Go, Vetoed
+from remediator.act.examine import FRESH
 from remediator.act.intent import baseline
+from remediator.act.looks import Go, Vetoed
 from remediator.act.means import Means
 from remediator.act.surging import Surge
 from remediator.cluster.api import READ_TIMEOUT
@@ -25,6 +26,8 @@ LATE = READ_TIMEOUT + 60.0
 """Seconds after which a request that was sent can't be carried out any more: its time-out, and the API server's own
 limit for a request."""
 TRIES = 3
+_LOOKS = 3
+"""Times that the world is looked at before an attempt, where writing down what was seen takes longer than it is new."""
 _MAY_BE_INTERCEPTED = frozenset({Answer.OVERLOAD, Answer.FORBIDDEN, Answer.REFUSED})
 _SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
 
@@ -206,6 +209,14 @@ class Taking(Carried):
 
     def _look_again(self) -> Go | None:
         """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done."""
+        for _ in range(_LOOKS):
+            go = self._looked()
+            if go is None or self._noted(go):
+                return go
+        self._call_off("what is around it changes faster than it can be written down")
+        return None
+
+    def _looked(self) -> Go | None:
         record, policy = self._record, self._means.policies().named(self._record.breach.policy)
         if policy is None:
             self._call_off(f"policy {record.breach.policy} is gone")
@@ -226,13 +237,18 @@ class Taking(Carried):
         if words := _withdrawn(record, go):
             self._call_off(words)
             return None
+        return go
+
+    def _noted(self, go: Go) -> bool:
+        """Write down which pods there were before; whether what was seen is still as good as new after that."""
+        record = self._record
         others = changes.without(self._means.journal.current(), record.id)
         fresh = baseline(go, now=self._means.clock(), beside=others.in_flight_of(record.workload.uid))
-        if fresh.pods != record.baseline.pods:
-            self._record = replace(record, baseline=fresh)
-            self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
-        self._record = replace(self._record, baseline=fresh)
-        return go
+        self._record = replace(record, baseline=fresh)
+        if fresh.pods == record.baseline.pods:
+            return True
+        self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
+        return 0 <= self._means.clock() - go.world.read_at < FRESH
 
     def _second_opinion(self, policy: Policy) -> Go | Vetoed:
         policies = self._means.policies()

@@ -23,6 +23,8 @@ _ONCE_MORE = frozenset({Outcome.NOT_READY, Outcome.STUCK_TERMINATING, Outcome.BL
 """Endings that time alone gives, or a watch that lags."""
 TICK = 0.25
 """Seconds after which a request to stop is seen at the latest."""
+_ASK_AGAIN = 2.0
+"""Seconds between two looks that a verdict waits for, where the API server does not answer."""
 GIVE_UP = 600.0
 """Seconds after which a right to look that is gone is taken for gone for good, as with a namespace that had a Role of
 its own: a record that nobody may look after would hold its slot for ever."""
@@ -76,6 +78,7 @@ class Wait:
         self._owner: Workload | None = None
         self._gone_at: float | None = None
         self._why_unfit = ""
+        self._list_again_at = 0.0
 
     def until_over(self, workload: Workload) -> Ended | Step | None:
         """How it ended, or what a surge wants done; None where we are stopping, and the next leader has to wait on."""
@@ -100,9 +103,12 @@ class Wait:
 
     def _look_once_more(self, found: Ended | Step) -> Verdict:
         """A verdict that time alone has given, or that is acted upon, judged on a fresh list: a watch may lag."""
-        if self._list():
-            return self._assess(self._clock())
-        now = self._clock()
+        if (now := self._clock()) >= self._list_again_at:
+            if self._list():
+                return self._assess(self._clock())
+            # A server that has no answer now is not helped by being asked at each tick.
+            now = self._clock()
+            self._list_again_at = now + _ASK_AGAIN
         if self._refused_since is None or now - self._refused_since < GIVE_UP:
             return Waiting("its time is over, and it can't be looked at once more", now + TICK)
         why = found.why if isinstance(found, Step) else found.detail

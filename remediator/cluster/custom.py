@@ -133,6 +133,7 @@ def _described(ref: WorkloadRef, *, scale: Json | None, itself: Json | None) -> 
             wanted=None if scale is None else int((scale.get("spec") or {}).get("replicas") or 0),
             selector=LabelSelector.parse(selector) if selector else None,
             annotations=(itself["metadata"].get("annotations") or {}) if itself else {},
+            is_ending=itself is not None and "deletionTimestamp" in itself["metadata"],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         message = f"{ref} in {ref.namespace}: the API server's object can't be understood: {exc!r}"

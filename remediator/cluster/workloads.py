@@ -31,6 +31,7 @@ def parse_workload(ref: WorkloadRef, found: Json) -> Workload:
         creation_failed_at=parse_time(failed.get("lastTransitionTime")) or 0.0,
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
+        is_ending="deletionTimestamp" in metadata,
     )
     match ref.kind:
         case "StatefulSet":

@@ -35,7 +35,7 @@ def about_workload(
 ) -> tuple[Veto, ...]:
     """Every veto of this stage; ``node`` is None where it is gone, ``now`` in seconds since the epoch."""
     vetoes = (
-        not_its_own(pod, workload),
+        not_its_own(pod, workload) or makes_no_more(workload),
         opted_out(workload.annotations, str(workload.ref)),
         marked_for_others(workload.annotations, str(workload.ref), policy=policy, policies=policies),
         rollout_in_progress(workload),
@@ -57,6 +57,17 @@ def not_its_own(pod: LivePod, workload: Workload) -> Veto | None:
         return None
     detail = f"{workload.ref} does not select it by its labels, and so would not replace it"
     return Veto(Reason.NO_CONTROLLER, detail)
+
+
+def makes_no_more(workload: Workload) -> Veto | None:
+    """A workload that was deleted, and waits for a finalizer, keeps its pods as long, and makes no other ones.
+
+    Source: pkg/controller/statefulset/stateful_set_control.go and its like in Kubernetes, which return where the
+    deletionTimestamp is set.
+    """
+    if not workload.is_ending:
+        return None
+    return Veto(Reason.NO_CONTROLLER, f"{workload.ref} is being deleted, and so would not replace it")
 
 
 def rollout_in_progress(workload: Workload) -> Veto | None:

@@ -56,8 +56,9 @@ class Workload:
     ``selector`` is None where it can't be read: then the pods are told by their controller alone. ``rollout`` says in
     one sentence what is being rolled out, empty when nothing is. ``creation_failure`` is Kubernetes' own word for why
     it can't make pods (the condition ReplicaFailure), which holds since ``creation_failed_at``. ``never_more`` says why
-    it must not have a pod more than it wants (its strategy), empty where it may. ``outside`` are the pods that were
-    taken out of its ReplicaSet. ``pods_version`` is the resourceVersion of the list of pods.
+    it must not have a pod more than it wants (its strategy), empty where it may. ``is_ending`` is true once it was
+    deleted and only waits for finalizers. ``outside`` are the pods that were taken out of its ReplicaSet.
+    ``pods_version`` is the resourceVersion of the list of pods.
 
     Of a StatefulSet: ``ordered`` (``OrderedReady``) makes no pod before all lower ordinals are Ready, ``first_ordinal``
     is where its ordinals start, and ``revisions`` what it makes its pods from. Of a DaemonSet: ``outdated`` is how many
@@ -75,6 +76,7 @@ class Workload:
     never_more: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    is_ending: bool = False
     pods: tuple[LivePod, ...] = ()
     outside: tuple[LivePod, ...] = ()
     pods_version: str = ""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from remediator.act import ledger as changes
 from remediator.act.census import Census
-from remediator.act.examine import Examination, Go, Vetoed
+from remediator.act.examine import Examination
 from remediator.act.intent import intend
+from remediator.act.looks import Go, Vetoed
 from remediator.act.rehearsal import rehearse, rehearsed
 from remediator.cluster.orphans import Orphans
 from remediator.cluster.removal import Answer, Removal, Taken

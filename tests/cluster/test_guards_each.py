@@ -178,6 +178,30 @@ def _not_whole(stage: Stage) -> None:
         stage.until(name, 2, unready=1)
 
 
+def _ending(stage: Stage) -> None:
+    """Deleted, and held by somebody's finalizer: their controllers have stopped to make pods."""
+    where = stage.namespace
+    ending = (
+        ("statefulsets", workloads.statefulset("ending-set", where, memory=OVER)),
+        ("daemonsets", workloads.daemonset("ending-agent", where, memory=OVER)),
+        ("deployments", workloads.deployment("ending-web", where, memory=OVER)),
+    )
+    for _, manifest in ending:
+        manifest["metadata"]["finalizers"] = ["example.com/backup"]
+        stage.create(manifest)
+    for kind, manifest in ending:
+        name = manifest["metadata"]["name"]
+        stage.until(name, 2 if kind == "daemonsets" else 1)
+        stage.cluster.api.delete(f"apps/v1/{kind}", where, name)
+
+
+def _end(stage: Stage) -> None:
+    """A namespace does not go before their finalizers do."""
+    for kind, name in (("statefulsets", "ending-set"), ("daemonsets", "ending-agent"), ("deployments", "ending-web")):
+        if stage.cluster.api.find(f"apps/v1/{kind}", stage.namespace, name):
+            stage.patch(f"apps/v1/{kind}", name, {"metadata": {"finalizers": None}})
+
+
 def _changing(stage: Stage) -> None:
     where = stage.namespace
     stage.create(workloads.deployment("going", where, memory=OVER, annotations=behaviour(delete_delay="never")))
@@ -200,12 +224,14 @@ def stage(cluster: Cluster) -> Iterator[Stage]:
             _rolling_out,
             _updates_that_wait,
             _not_whole,
+            _ending,
             _changing,
             _under_budgets,
         ):
             step(made)
         yield made
     finally:
+        _end(made)
         cluster.api.delete("namespaces", None, made.namespace)
 
 
@@ -257,6 +283,9 @@ CASES = [
     ("unsupported-owner", "batch", "a pod of a Job"),
     ("unsupported-owner", "pipeline", "a pod of a ConfigMap that runs to an end (restartPolicy Never)"),
     ("no-controller", "aside", "Deployment/serving does not select it by its labels"),
+    ("no-controller", "ending-set-0", "StatefulSet/ending-set is being deleted, and so would not replace it"),
+    ("no-controller", "ending-agent", "DaemonSet/ending-agent is being deleted"),
+    ("no-controller", "ending-web", "Deployment/ending-web is being deleted"),
     ("unsupported-owner", "gang", "a member of the pod group training"),
     ("unsupported-owner", "static", "a static pod of node node-0"),
     ("terminating", "going", "its deletion has been asked for"),

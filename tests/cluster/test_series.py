@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import pytest
 
-from remediator.act.examine import Examination, Judged
+from remediator.act.examine import Examination
+from remediator.act.looks import Judged
 from remediator.cluster.pods import Pods
 from remediator.detect.nominate import count, nominated
 from remediator.detect.prometheus import Access, Prometheus

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
-from remediator.act.examine import Vetoed
 from remediator.act.journal import decode
+from remediator.act.looks import Vetoed
 from remediator.cluster.store import StoredText
 from remediator.cluster.watch import Listed
 from remediator.errors import KubernetesRefused, KubernetesUnreachable, NotLeader, RemediatorError, Status

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any, Self, cast
 
 from remediator.act import remediations as supervising
-from remediator.act.examine import Go, Vetoed
-from remediator.act.examine import World as Around
 from remediator.act.journal import Journal, encode
+from remediator.act.looks import Go, Vetoed
+from remediator.act.looks import World as Around
 from remediator.act.means import Means
 from remediator.act.transaction import Transaction
 from remediator.cluster.api import ApiServer, Json

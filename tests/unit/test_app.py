@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from remediator import app
 from remediator.app import Daemon, Term
+from remediator.pulse import Pulse
 from remediator.settings import read_settings
+from tests.rig.waiting import until
 from tests.unit.cluster.conftest import written
 from tests.unit.cluster.leases import Clock, FakeLeases
 from tests.unit.make import policies, policy
@@ -53,3 +58,33 @@ def test_a_process_that_hangs_says_so_once(daemon: Daemon, led: bool) -> None:  
         (False, "the lease could not be renewed: the remediation abc does not move any more, so nobody renews"),
     ]
     assert told == [*(begins if led else [(False, "the lease remediator is held by other")]), hangs]
+
+
+def test_whoever_waits_for_a_time_that_he_knows_does_not_hang(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rest may be longer than the silence that costs a leader its lease, and ends with the term."""
+    monkeypatch.setattr(app, "_BEAT", 0.02)
+    beats: list[float] = []
+    daemon.pulse = _Counted(beats)
+    term, answers, begun = Term(daemon), [], Event()
+
+    def rest() -> None:
+        begun.set()
+        answers.append(term._pause(3600))
+
+    assert term._pause(0.05) is False
+    resting = Thread(target=rest)
+    resting.start()
+    begun.wait(30)
+    until(lambda: len(beats) > 20, "it says again and again that it lives")
+    term._ending.set()
+    resting.join(30)
+    assert answers == [True]
+
+
+class _Counted(Pulse):
+    def __init__(self, beats: list[float]) -> None:
+        super().__init__()
+        self._counted = beats
+
+    def beat(self) -> None:
+        self._counted.append(time.monotonic())

@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from remediator.act.census import Census
-from remediator.act.examine import Examination, Judged, Vetoed
+from remediator.act.examine import Examination
 from remediator.act.gates import SELDOM, Gates
+from remediator.act.looks import Judged, Vetoed
 from remediator.act.remediations import Remediations
 from remediator.cluster.owners import Owners
 from remediator.cluster.pods import Pods

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from remediator.act.examine import Go, Vetoed
 from remediator.act.hooks import Called
+from remediator.act.looks import Go, Vetoed
 from remediator.act.rehearsal import rehearsed
 from remediator.act.transaction import Transaction
 from remediator.cluster.removal import Answer, Taken

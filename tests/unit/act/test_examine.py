@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from remediator.act.examine import ONE_BY_ONE, Examination, Go, Vetoed
+from remediator.act.examine import ONE_BY_ONE, Examination
+from remediator.act.looks import Go, Vetoed
 from remediator.model.measures import Breach, Series, Veto
 from remediator.model.nodes import Node
 from remediator.model.pods import LivePod

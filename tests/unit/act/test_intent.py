@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from remediator.act.examine import Go
 from remediator.act.intent import baseline, intend
+from remediator.act.looks import Go
 from remediator.act.replacement import Ended, Scene, assess
 from remediator.model.pods import LivePod
 from remediator.model.remediations import Baseline, Ledger, Remediation

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from remediator.act.examine import Go, World
+from remediator.act.looks import Go, World
 from remediator.act.rehearsal import rehearsed
 from remediator.cluster.orphans import Orphans
 from remediator.cluster.removal import Answer, Removal, Taken

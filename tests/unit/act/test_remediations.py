@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from remediator.act.examine import Go, Vetoed
+from remediator.act.looks import Go, Vetoed
 from remediator.act.remediations import Begun
 from remediator.cluster.removal import Answer, Taken
+from remediator.cluster.store import StoredText
 from remediator.errors import JournalMissing, NotLeader
 from remediator.model.measures import Veto
 from remediator.model.remediations import Ledger
@@ -319,6 +320,35 @@ def test_a_record_that_can_not_be_adopted_now_is_adopted_later() -> None:
     assert supervisor.adopt() == 1
     supervisor.join(60)
     assert [record.id for record in world.settled] == [left.id]
+
+
+# What the second look has seen
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(0.5, 1), (2.0, 2)])
+def test_a_write_that_takes_long_is_looked_behind(seconds: float, looks: int) -> None:
+    """A pod more is there, which the record has to know: after a slow write everything is looked at once more."""
+    slow: list[float] = []
+
+    def seen() -> Go:
+        if not world.firsts[1:]:
+            slow.append(seconds)
+        return replace(go(), world=replace(go().world, workload=make.workload(pods=make.peers(4)), read_at=world.now))
+
+    world = World(seen, answers=[Taken(Answer.REFUSED, "no")] * 3)
+    cluster = Cluster()
+    write = cluster.write
+
+    def writes(land: Callable[[], StoredText]) -> StoredText:
+        if slow:
+            world.now += slow.pop()
+        return write(land)
+
+    cluster.write = writes  # type: ignore[method-assign]
+    supervisor = remediations(world, cluster)
+    begin(supervisor)
+    supervisor.join(60)
+    assert world.looks_before[0] == looks
 
 
 # The policy has changed meanwhile

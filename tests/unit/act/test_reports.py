@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from remediator.act import ledger as changes
-from remediator.act.examine import Vetoed
-from remediator.act.examine import World as Around
+from remediator.act.looks import Vetoed
+from remediator.act.looks import World as Around
 from remediator.act.remediations import Begun
 from remediator.decide.journal import budget_left, cooldown
 from remediator.errors import KubernetesUnreachable

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from remediator.act.examine import FRESH, Examination, Go, Vetoed
+from remediator.act.examine import FRESH, Examination
+from remediator.act.looks import Go, Vetoed
 from remediator.cluster.api import ApiServer, connect
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.neighbours import Neighbourhood
@@ -62,10 +63,15 @@ class World:
     api: ApiServer
     samples: list[Series] = field(default_factory=list)
     now: float = NOW
+    questions: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
+    """What happens while Prometheus answers."""
 
-    def matrix(self, _query: str, *, at: int) -> list[Series]:
+    def matrix(self, query: str, *, at: int) -> list[Series]:
         """As ``Prometheus.matrix``."""
         assert at == int(self.now)
+        self.questions.append(query)
+        self.meanwhile()
         return self.samples
 
     def answer(self, request: Request, _connection: Connection) -> bytes:
@@ -183,9 +189,9 @@ def test_an_old_look_is_not_believed(world: World, age: float) -> None:
 
 
 def test_without_a_first_look_of_ours_everything_is_read(world: World) -> None:
-    """Another leader has begun it."""
+    """Another leader has begun it. The pod says what samples to ask for, and once they are there how it is then."""
     assert isinstance(again(world.examination(), None), Go)
-    assert world.asked() == [POD, REPLICASET, OWNER, PODS, NODE, BUDGETS]
+    assert world.asked() == [POD, POD, REPLICASET, OWNER, PODS, NODE, BUDGETS]
 
 
 @pytest.mark.parametrize(("seconds", "is_fresh"), [(0, True), (14, True), (16, False), (300, False)])
@@ -211,6 +217,55 @@ def test_a_look_that_takes_long_is_no_look_at_what_is_now(world: World, seconds:
             str(found)
             == f"sample-gap: the look took so long that its newest sample is {60 + seconds} s old, 75 s are allowed"
         )
+
+
+def _goes_on(world: World) -> None:
+    """What happens to a workload while somebody waits twelve seconds: a rollout begins, a sibling is lost."""
+    world.now += 12
+    owner = deployment_object()
+    owner["metadata"]["generation"] = owner["metadata"].get("generation", 1) + 1
+    world.objects[OWNER] = owner
+    world.objects[PODS] = list_of(living(), living("web-5d4f-p1", "peer-1"))
+
+
+_HAPPENED = {Reason.ROLLOUT_IN_PROGRESS, Reason.WORKLOAD_NOT_READY}
+
+
+@pytest.mark.parametrize("slow", ["Prometheus", "a gate"])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_what_happens_while_somebody_is_waited_for_is_seen(world: World, slow: str, is_ours: bool) -> None:  # noqa: FBT001
+    """The world that is acted on is read after everybody who may be slow has answered."""
+    examination = world.examination()
+    first = look(world, examination) if is_ours else None
+    if slow == "Prometheus":
+        world.meanwhile = lambda: _goes_on(world)
+
+    def holds() -> tuple[Hold, ...]:
+        if slow == "a gate":
+            _goes_on(world)
+        return ()
+
+    found = examination.confirmed(
+        BREACH, policy=POLICY, policies=policies(POLICY), ledger=Ledger(), holds=holds, first=first
+    )
+    assert reasons(found) == _HAPPENED
+
+
+def test_annotations_that_want_other_samples_are_waited_for_and_the_world_read_again(world: World) -> None:
+    """What its own annotations ask for may take as long; its answer is there when the world is read once more."""
+    owner = deployment_object()
+    owner["metadata"]["annotations"] = {"remediator.dev/for": "3m"}
+    world.objects[OWNER] = owner
+    world.samples = [series(steady(0.9 * GI, since=NOW - 600), id=cgroup(UID, "c0ffee"), name="c0ffee")]
+    examination = world.examination()
+    first = look(world, examination)
+    world.questions.clear()
+    world.meanwhile = lambda: _goes_on(world) if len(world.questions) > 1 else None
+    found = examination.confirmed(
+        BREACH, policy=POLICY, policies=policies(POLICY, annotations=True), ledger=Ledger(), holds=tuple, first=first
+    )
+    assert reasons(found) == _HAPPENED
+    assert len(world.questions) == len(set(world.questions)) == 2, "each question once"
 
 
 def test_a_look_is_as_old_as_its_first_answer(world: World) -> None:

@@ -212,6 +212,14 @@ def test_silence_is_no_news() -> None:
     assert there.now >= NOW + 2500
 
 
+def test_a_server_in_trouble_is_not_asked_at_each_tick() -> None:
+    """Once its time is over a record wants a look: every other second, from however many records there are."""
+    there = cluster(*peers(), error=AWAY, stop_at=NOW + 2500)
+    assert there.wait() is None
+    over = 2500 - record().terms.ready_timeout
+    assert over / 3 < there.asked.count("GET workload") - 2500 / LOOK_AGAIN < over
+
+
 @pytest.mark.parametrize("error", [AWAY, KubernetesOdd("no JSON"), refused(500), refused(429)])
 def test_who_does_not_answer_is_waited_for(error: KubernetesError) -> None:
     """For as long as it takes: what was begun is not dropped because a server is in trouble."""

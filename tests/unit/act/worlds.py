@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from remediator.act.examine import Go, Vetoed
-from remediator.act.examine import World as Around
 from remediator.act.hooks import Called
+from remediator.act.looks import Go, Vetoed
+from remediator.act.looks import World as Around
 from remediator.act.means import Means
 from remediator.act.remediations import Begun, Remediations
 from remediator.cluster.removal import Answer, Taken
@@ -64,6 +64,8 @@ class World:
     hooks: list[str] = field(default_factory=list)
     firsts: list[Go | None] = field(default_factory=list)
     """What each look was told of the first one."""
+    looks_before: list[int] = field(default_factory=list)
+    """How many looks there had been before each request."""
 
     def read(self, *_: str) -> LivePod | None:
         """As ``Pods.read``."""
@@ -112,6 +114,7 @@ class World:
     def take(self, *how: object, **more: object) -> Taken:
         """One request."""
         self.requests.append((how, more))
+        self.looks_before.append(len(self.firsts))
         self.evicted.append(self.now)
         return self.answers.pop(0)
 

@@ -109,6 +109,16 @@ def test_what_its_owners_have_written_on_it_is_seen_by_its_own_right(custom: Cus
         assert custom.describe(REF) == Workload(REF, wanted=None, selector=None, annotations=mark)
 
 
+def test_that_it_is_being_deleted_is_seen(custom: CustomWorkloads, server: Server) -> None:
+    """Its scale does not say so."""
+    ending = cloneset()
+    ending["metadata"]["deletionTimestamp"] = "2026-11-26T10:00:00Z"
+    serve(server, {GROUP: CLONESETS, SCALE: scale(), ITSELF: ending})
+    found = custom.describe(REF)
+    assert found is not None
+    assert found.is_ending
+
+
 def test_what_may_not_be_seen_of_it_is_not_asked_for_again_and_again(custom: CustomWorkloads, server: Server) -> None:
     """Its scale alone may be read."""
     serve(server, {GROUP: CLONESETS, SCALE: scale(), ITSELF: FORBIDDEN})

@@ -84,6 +84,23 @@ TWO_REVISIONS = {"currentRevision": "db-1", "updateRevision": "db-2"}
 # StatefulSet
 
 
+@pytest.mark.parametrize(
+    ("ref", "found"),
+    [
+        (STATEFULSET, statefulset()),
+        (DAEMONSET, daemonset()),
+        (REPLICASET, replicaset_object()),
+        (DEPLOYMENT, deployment_object()),
+    ],
+    ids=lambda one: one.kind if isinstance(one, WorkloadRef) else "",
+)
+def test_that_it_is_being_deleted_is_seen(ref: WorkloadRef, found: Json) -> None:
+    """Of each kind: while a finalizer is waited for it is still there."""
+    assert not parse_workload(ref, found).is_ending
+    ending = {**found, "metadata": {**found["metadata"], "deletionTimestamp": "2026-11-26T10:00:00Z"}}
+    assert parse_workload(ref, ending).is_ending
+
+
 def test_a_statefulset_is_described() -> None:
     """How many it wants, how it makes them, and from what."""
     assert parse_workload(STATEFULSET, statefulset({"minReadySeconds": 7})) == Workload(

@@ -77,6 +77,13 @@ def test_a_pod_that_its_workload_does_not_select_is_left_alone() -> None:
     assert Reason.NO_CONTROLLER not in reasons(aside, of=workload(selector=None)), "where that can't be read"
 
 
+def test_a_pod_of_a_workload_that_is_being_deleted_is_left_alone() -> None:
+    """Its controller makes no pods any more, and somebody's finalizer may wait for what is in this one."""
+    assert reasons(of=workload(is_ending=True)) == {
+        Reason.NO_CONTROLLER: "Deployment/web is being deleted, and so would not replace it"
+    }
+
+
 def test_a_rollout_is_waited_for() -> None:
     """What is being rolled out is in the sentence."""
     found = reasons(of=workload(rollout="1 of 3 replicas have the newest template"))
