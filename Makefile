@@ -32,7 +32,7 @@ $(VENV)/.done: requirements/dev.txt $(PROGRAMS) pyproject.toml
 	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; say make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@for file in requirements/dev.txt $(PROGRAMS); do echo "    packages of $$file"; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$file || exit 1; done
+	  $(BIN)/python -m pip install --quiet --retries 10 --disable-pip-version-check --require-hashes -r $$file || exit 1; done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

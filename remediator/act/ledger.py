@@ -16,6 +16,9 @@ KEPT_SETTLED = 200
 """Half of them may be of those for which nothing was taken: reports alone would soon push out everything else."""
 KEPT_ACTS = 24 * 3600
 """Seconds: no cooldown and no window of a budget is longer."""
+KEPT_IDLE = 1000
+"""Acts that spent nothing, the newest: a day of reports from everywhere must not fill the journal, in which an act that
+takes a pod has to be written down first. Whoever is forgotten is reported once more."""
 
 
 def led(ledger: Ledger, holder: str) -> Ledger:
@@ -131,13 +134,21 @@ def _recent(acts: tuple[Act, ...], now: float, in_flight: Container[str]) -> tup
     Of those that spend nothing the newest of a workload is enough for its cooldown: a chronic pod has one every few
     minutes, for as long as nobody does anything about it.
     """
-    over = [act for act in acts if act.remediation_id not in in_flight]
     newest: dict[str, float] = {}
-    for act in over:
-        newest[act.workload_uid] = max(newest.get(act.workload_uid, -math.inf), act.counts_from)
+    for act in acts:
+        if act.remediation_id not in in_flight:
+            newest[act.workload_uid] = max(newest.get(act.workload_uid, -math.inf), act.counts_from)
+    counting = [act for act in acts if act.remediation_id in in_flight or act.counts_from > now - KEPT_ACTS]
+    idle = sorted(
+        act.counts_from
+        for act in counting
+        if act.remediation_id not in in_flight and not act.spends and act.counts_from == newest[act.workload_uid]
+    )
+    since = idle[-KEPT_IDLE] if len(idle) > KEPT_IDLE else -math.inf
     return tuple(
         act
-        for act in acts
+        for act in counting
         if act.remediation_id in in_flight
-        or (act.counts_from > now - KEPT_ACTS and (act.spends or act.counts_from == newest[act.workload_uid]))
+        or act.spends
+        or (act.counts_from == newest[act.workload_uid] and act.counts_from >= since)
     )

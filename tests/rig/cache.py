@@ -21,6 +21,9 @@ from tests.rig.errors import ToolError
 # Seconds between two lines of progress.
 PROGRESS_EVERY = 20.0
 
+# Seconds before a command that downloads is run once more.
+PAUSES = (5, 30)
+
 # Lines of a failed command's output that are worth showing.
 TAIL = 40
 
@@ -64,6 +67,20 @@ def keep(
             made.rename(folder)
         say(f"{what}: done in {_duration(time.monotonic() - started)}, kept in {folder}")
     return folder
+
+
+def fetch(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], what: str) -> str:
+    """As `run`, of a command that downloads and keeps what it has: a registry that fails once is asked once more.
+
+    Raises `ToolError` where it fails each time.
+    """
+    for seconds in PAUSES:
+        try:
+            return run(command, cwd=cwd, env=env, what=what)
+        except ToolError as error:
+            say(f"{error}\n{what}: once more in {seconds} s")
+            time.sleep(seconds)
+    return run(command, cwd=cwd, env=env, what=what)
 
 
 def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], what: str) -> str:

@@ -59,7 +59,9 @@ def ensure() -> None:
 
 
 def _apt_get(arguments: list[str]) -> None:
-    command = ["apt-get", "--quiet", *arguments]
+    # A mirror that fails once is asked again, and another run of apt is waited for.
+    patience = ["--option=Acquire::Retries=5", "--option=DPkg::Lock::Timeout=120"]
+    command = ["apt-get", "--quiet", *patience, *arguments]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:

@@ -10,7 +10,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.rig.cache import cache_folder, keep, run
+from tests.rig.cache import cache_folder, fetch, keep, run
 from tests.rig.console import say
 from tests.rig.errors import ToolError
 
@@ -37,7 +37,7 @@ def environment(name: str) -> Path:
     def make(made: Path) -> None:
         run([sys.executable, "-m", "venv", str(made)], cwd=LOCKS, env=os.environ, what=what)
         pip = [str(made / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, "--require-hashes", "--requirement", str(lock)], cwd=LOCKS, env=os.environ, what=what)
+        fetch([*pip, "--require-hashes", "--requirement", str(lock)], cwd=LOCKS, env=os.environ, what=what)
 
     # The scripts in its bin know the folder that it was made in, and it is moved from there: modules are run instead.
     folder = keep(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.rig.cache import run
+from tests.rig.cache import fetch
 from tests.rig.errors import ToolError
 
 
@@ -20,7 +20,7 @@ def go(module: Path, arguments: Sequence[str], *, what: str) -> str:
 
     Raises `ToolError` where there is no Go that the go.mod is content with, or the command fails.
     """
-    return run([str(find_go(wanted_go(module))), *arguments], cwd=module, env=_environment(), what=what)
+    return fetch([str(find_go(wanted_go(module))), *arguments], cwd=module, env=_environment(), what=what)
 
 
 def download(module: Path, path: str, *, what: str) -> Path:

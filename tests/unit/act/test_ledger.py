@@ -384,6 +384,16 @@ def test_chronic_pods_do_not_fill_the_journal() -> None:
     assert len(encode(ledger)) < ROOM_FOR_INTENT / 2
 
 
+def test_reports_from_everywhere_do_not_fill_the_journal() -> None:
+    """A policy that only tells, on a very large cluster: the newest cooldowns are kept, and there is room for acts."""
+    told = tuple(Act(f"workload-{n}", f"told-{n}", NOW + n, spends=False) for n in range(5 * changes.KEPT_IDLE))
+    spent = (Act("web", "taken", float(NOW)), Act("other", "older", NOW + 1.0))
+    ledger = changes.intended(Ledger(acts=(*spent, *told)), record(intended_at=NOW + 6.0 * changes.KEPT_IDLE))
+    assert ledger.acts[:2] == spent
+    assert ledger.acts[2:-1] == told[-changes.KEPT_IDLE :]
+    assert len(encode(ledger)) < ROOM_FOR_INTENT / 3
+
+
 def test_the_longest_cooldown_is_the_one_that_is_kept() -> None:
     """Of two that spent nothing the one that ended last, whichever began first."""
     late = of_workload(1, "w", at=float(NOW), outcome=Outcome.BLOCKED)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.cache import cache_folder, keep, run
+from tests.rig import cache
+from tests.rig.cache import cache_folder, fetch, keep, run
 from tests.rig.errors import ToolError
 
 
@@ -113,3 +114,21 @@ def test_the_cache_is_where_it_is_wanted(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert cache_folder() == Path(expected)
+
+
+@pytest.mark.parametrize(("fails", "tries"), [(1, 2), (2, 3), (9, 3)])
+def test_a_registry_that_fails_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], fails: int, tries: int
+) -> None:
+    """Two more times, with its words each time; who has failed as often as that is not asked any more."""
+    monkeypatch.setattr(cache, "PAUSES", (0, 0))
+    asked = tmp_path / "asked"
+    script = f"echo once >> {asked}; [ $(wc -l < {asked}) -gt {fails} ] || {{ echo 503 >&2; exit 1; }}; echo answer"
+    command = ["sh", "-c", script]
+    if fails < tries:
+        assert fetch(command, cwd=tmp_path, env=os.environ, what="asking") == "answer\n"
+    else:
+        with pytest.raises(ToolError, match="asking: failed, sh ended with 1"):
+            fetch(command, cwd=tmp_path, env=os.environ, what="asking")
+    assert len(asked.read_text().splitlines()) == tries
+    assert capfd.readouterr().err.count("| 503") == min(fails, len(cache.PAUSES))
