@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import environments
+from tests.rig import cache, environments
 from tests.rig.cache import cache_folder
 from tests.rig.environments import LOCKS, NAMES, environment
 from tests.rig.errors import ToolError
@@ -42,6 +42,7 @@ def test_only_what_the_lock_has_is_installed(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "locks" / "loose.txt").write_text("no-such-package==1\n")
     monkeypatch.setattr(environments, "LOCKS", tmp_path / "locks")
     monkeypatch.setenv("REMEDIATOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "PAUSES", ())
     with pytest.raises(ToolError, match=r"(?s)installing loose .*ended with.*hash"):
         environment("loose")
     assert [path.name for path in (cache_folder() / "environments").iterdir() if path.suffix != ".lock"] == []
