@@ -27,6 +27,9 @@ _HERE = Path(__file__).resolve().parent
 # The tiers that need no cluster; a run of only these starts none.
 _WITHOUT = ("unit", "model", "rules", "chart", "image", "exporters", "stack")
 
+# What has no second try: what waits for no other program, and where races and faults are what is looked for.
+_ONCE = ("unit", "model", "rules", "chaos")
+
 _OWNED = pytest.StashKey[Cluster]()
 _RIGHTS = pytest.StashKey[list[str]]()
 
@@ -81,14 +84,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
         if "own_cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_HERE))))
-        item.add_marker(pytest.mark.flaky(reruns=1, condition=_may_be_run_again))
+        if item.path.relative_to(_HERE).parts[0] not in _ONCE:
+            item.add_marker(pytest.mark.flaky(reruns=1, condition=_may_be_run_again))
 
 
 def _may_be_run_again() -> bool:
     """Whether the test that failed has one more try, shown with the traceback of the first; a run has a few of them.
 
-    Real programs and downloads share a machine, and any of them may be late for no fault of its own. What is pure
-    fails again. None has it that has read the audit log: what the daemon did is right at any pace, or a bug.
+    Real programs and downloads share a machine, and any of them may be late for no fault of its own. None has it that
+    has read the audit log: what the daemon did is right at any pace, or a bug.
     """
     return not audit.READ.is_set()
 
