@@ -121,36 +121,33 @@ class Remediations:
         else:
             voice.step(record, "intended")
 
-    def adopt(self) -> int:
-        """Carry on with records that are in flight and that nobody here works on; how many they were.
+    def adopt(self) -> None:
+        """Carry on with records that are in flight and that nobody here works on.
 
         At the start of a term also with pods that are out of their ReplicaSets without a record.
         """
-        adopted = 0
         for record in self._means.journal.current().in_flight.values():
             with self._lock:
                 if record.id in self._running:
                     continue
                 self._running[record.id] = None
             try:
-                adopted += self._adopt(record)
+                self._adopt(record)
             except BaseException:
                 self._forget(record)
                 raise
         # Whose records are carried on by the next call; what is in the journal does not wait for them.
         self._strays.take_in()
-        return adopted
 
-    def _adopt(self, record: Remediation) -> bool:
-        """Carry on with a record that is reserved for us; whether there was anything to carry on with."""
+    def _adopt(self, record: Remediation) -> None:
+        """Carry on with a record that is reserved for us."""
         # Asked again now that it is ours: its thread may have settled it in the meantime.
         if record.id not in self._means.journal.current().in_flight:
             self._forget(record)
-            return False
+            return
         policy = self._means.policies().named(record.breach.policy)
         self._means.voice.step(record, "inherited")
         self._start(record, policy, inherited=True)
-        return True
 
     def review_breakers(self) -> None:
         """Take in what operators have closed, and close those whose missing replacement is available after all.

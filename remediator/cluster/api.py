@@ -41,8 +41,7 @@ PAGE = 500
 MAX_BODY = 64 << 20
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet mounts the credentials of the pod's own account, and the name of its namespace."""
-_HTTP_ERROR, _NOT_FOUND = 400, 404
-_REDIRECT = 300
+_REDIRECT, _NOT_FOUND = 300, 404
 
 
 @dataclass(frozen=True, slots=True)

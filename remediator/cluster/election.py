@@ -64,11 +64,6 @@ class Elector:
         """Whether somebody else leads, as far as we can see."""
 
     @property
-    def leading(self) -> bool:
-        """Whether the lease is ours and has not run out."""
-        return self._leading and self._monotonic() < self._deadline
-
-    @property
     def stuck(self) -> bool:
         """Whether a turn of the loop has taken longer than the lease lasts: a request that no time-out ends."""
         return self._monotonic() - self._stepped > self._duration

@@ -141,7 +141,6 @@ def _containers(spec: Json, status: Json) -> Iterable[Container]:
             started_at=started_at,
             memory_limit=_in_force("limits", container, seen),
             image=container.get("image", ""),
-            restarts=int(seen.get("restartCount") or 0),
             waiting=_words(waiting),
             memory_request=_in_force("requests", container, seen),
         )

@@ -32,7 +32,6 @@ class Container:
     started_at: float | None
     memory_limit: int | None
     image: str = ""
-    restarts: int = 0
     waiting: str = ""
     memory_request: int | None = None
 

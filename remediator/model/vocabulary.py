@@ -114,4 +114,3 @@ class Unit(StrEnum):
     """What a value and its threshold are counted in."""
 
     BYTES = "bytes"
-    RATIO = "ratio"

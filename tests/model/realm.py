@@ -264,8 +264,10 @@ class Process:
         running = self.remediations._running
         others = {key for key in self.journal.ledger.in_flight if key != record_id and key not in running}
         running.update(dict.fromkeys(others))
+        before = self.remediations.threads.get(record_id)
         try:
-            assert self.remediations.adopt() == 1
+            self.remediations.adopt()
+            assert self.remediations.threads.get(record_id) is not before
         finally:
             for key in others:
                 del running[key]

@@ -85,9 +85,8 @@ class World:
 
     # As Remediations
 
-    def adopt(self) -> int:
+    def adopt(self) -> None:
         """Nothing is in flight."""
-        return 0
 
     def review_breakers(self) -> None:
         """None is open."""

@@ -183,7 +183,7 @@ def inherited(there: World) -> None:
     cluster = Cluster()
     journal(cluster, Leader(cluster, "before")).update(intent(make.record(taken_at=None)))
     supervisor = remediations(there, cluster)
-    assert supervisor.adopt() == 1
+    supervisor.adopt()
     supervisor.join(60)
 
 

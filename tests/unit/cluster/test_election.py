@@ -27,8 +27,18 @@ def held(by: str, **changes: object) -> LeaseState:
 
 def may_write(candidate: Candidate, timeout: float = READ_TIMEOUT) -> bool:
     """Whether the fence lets a write with that time-out through."""
+    return passes(candidate.elector, timeout)
+
+
+def leading(elector: Elector) -> bool:
+    """Whether its lease has not run out: as far as the fence knows, and to the end, without any margin."""
+    return passes(elector, -MARGIN)
+
+
+def passes(elector: Elector, timeout: float) -> bool:
+    """What the fence says."""
     try:
-        candidate.elector.fence(timeout)
+        elector.fence(timeout)
     except NotLeader:
         return False
     return True
@@ -44,7 +54,7 @@ def test_a_free_lease_is_taken_at_once(state: LeaseState | None) -> None:
     me = Candidate(leases)
     assert not may_write(me)
     me.turn()
-    assert me.elector.leading
+    assert leading(me.elector)
     assert may_write(me)
     assert leases.state is not None
     assert leases.state.holder == "me"
@@ -56,10 +66,10 @@ def test_another_holder_is_waited_for() -> None:
     leases = FakeLeases(Clock(), held("other"))
     me = Candidate(leases)
     me.turns(DURATION)
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert leases.writes == 0
     me.turns(6)
-    assert me.elector.leading
+    assert leading(me.elector)
     assert leases.state is not None
     assert leases.state.transitions == 4
 
@@ -71,7 +81,7 @@ def test_a_holder_that_renews_keeps_it() -> None:
     for _ in range(10):
         me.turns(25)
         leases.by("other")
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert may_write(me) is False
 
 
@@ -81,9 +91,9 @@ def test_the_holders_own_duration_is_waited_for(duration: int) -> None:
     leases = FakeLeases(Clock(), LeaseState("7", "other", duration, 0, "", ""))
     me = Candidate(leases)
     me.turns((duration or DURATION) - 1)
-    assert not me.elector.leading
+    assert not leading(me.elector)
     me.turns(8)
-    assert me.elector.leading
+    assert leading(me.elector)
 
 
 def test_who_waits_is_told_once() -> None:
@@ -98,10 +108,10 @@ def test_a_lost_answer_to_the_first_write_costs_nothing(leases: FakeLeases) -> N
     me = Candidate(leases)
     leases.faults = ["lost"]
     me.turn()
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me)
     me.turn()
-    assert me.elector.leading
+    assert leading(me.elector)
     assert leases.state is not None
     assert leases.state.transitions == 1
 
@@ -122,7 +132,7 @@ def test_who_is_second_does_not_lead() -> None:
     racing = Racing(Clock(), held(""))
     me = Candidate(racing)
     me.turn()
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me)
     assert racing.state is not None
     assert racing.state.holder == "other"
@@ -149,9 +159,9 @@ def test_the_deadline_counts_from_before_the_renewal_was_sent(leases: FakeLeases
     sent = leases.clock.now
     me.turn()
     leases.clock.now = sent + DURATION - 0.1
-    assert me.elector.leading
+    assert leading(me.elector)
     leases.clock.now = sent + DURATION
-    assert not me.elector.leading
+    assert not leading(me.elector)
 
 
 @pytest.mark.parametrize(("timeout", "left"), [(15.0, 17.0), (5.0, 7.0), (0.0, 2.0)])
@@ -179,7 +189,7 @@ def test_who_can_t_renew_steps_down_before_the_lease_ends(leases: FakeLeases, fa
     while me.changes[-1][0] and leases.clock.now < start + 100:
         leases.clock.now += me.turn()
     assert leases.clock.now <= start + DURATION
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me, 0)
     assert me.changes[-1][1].startswith("the lease could not be renewed")
 
@@ -194,7 +204,7 @@ def test_a_renewal_that_hangs_ends_in_time_too(leases: FakeLeases) -> None:
         assert may_write(me, 0) == (leases.clock.now < start + DURATION - MARGIN)
         leases.clock.now += me.turn()
     assert leases.clock.now <= start + DURATION + 6
-    assert not me.elector.leading
+    assert not leading(me.elector)
 
 
 def test_a_lost_answer_to_a_renewal_is_no_loss(leases: FakeLeases) -> None:
@@ -203,7 +213,7 @@ def test_a_lost_answer_to_a_renewal_is_no_loss(leases: FakeLeases) -> None:
     me.turn()
     leases.faults = ["lost"]
     me.turns(12)
-    assert me.elector.leading
+    assert leading(me.elector)
     assert me.changes == [(True, "holds the lease remediator")]
     assert leases.state is not None
     assert leases.state.transitions == 1
@@ -221,9 +231,9 @@ def test_renewals_whose_answers_are_all_lost_keep_the_lease(leases: FakeLeases) 
     me.turn()
     leases.clock.now = sent + DURATION - 0.1
     assert not may_write(me, 0)
-    assert me.elector.leading
+    assert leading(me.elector)
     leases.clock.now = sent + DURATION
-    assert not me.elector.leading
+    assert not leading(me.elector)
 
 
 def test_a_renewal_that_did_not_land_does_not_count(leases: FakeLeases) -> None:
@@ -237,7 +247,7 @@ def test_a_renewal_that_did_not_land_does_not_count(leases: FakeLeases) -> None:
     leases.faults = [500]
     me.turn()
     leases.clock.now = start + DURATION
-    assert not me.elector.leading
+    assert not leading(me.elector)
 
 
 def test_a_renewal_that_fails_once_is_tried_again_soon(leases: FakeLeases) -> None:
@@ -247,7 +257,7 @@ def test_a_renewal_that_fails_once_is_tried_again_soon(leases: FakeLeases) -> No
     leases.faults = ["missed"]
     assert me.turn() == 1.0
     me.turn()
-    assert me.elector.leading
+    assert leading(me.elector)
 
 
 def test_who_does_not_move_does_not_renew(leases: FakeLeases) -> None:
@@ -272,7 +282,7 @@ def test_a_pause_that_ends_in_time_is_none(leases: FakeLeases) -> None:
     me.turns(10)
     me.hung = ""
     me.turns(30)
-    assert me.elector.leading
+    assert leading(me.elector)
     assert me.changes == [(True, "holds the lease remediator")]
 
 
@@ -297,14 +307,14 @@ def test_a_stolen_lease_is_noticed_at_the_next_renewal(leases: FakeLeases) -> No
     me.turn()
     leases.by("thief")
     me.turn()
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me, 0)
     assert me.elector.holder == "thief"
     assert [leading for leading, _ in me.changes] == [True, False]
     with pytest.raises(NotLeader, match="held by thief"):
         me.elector.fence(0)
     me.turns(DURATION - 5)
-    assert not me.elector.leading
+    assert not leading(me.elector)
 
 
 def test_a_deleted_lease_is_made_again(leases: FakeLeases) -> None:
@@ -317,10 +327,10 @@ def test_a_deleted_lease_is_made_again(leases: FakeLeases) -> None:
     me.elector.annotate("remediator.dev/journal-uid", "u1")
     leases.state = None
     me.turn()
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me, 0)
     me.turn()
-    assert me.elector.leading
+    assert leading(me.elector)
     assert me.elector.annotation("remediator.dev/journal-uid") == "u1"
     assert [leading for leading, _ in me.changes] == [True, False, True]
 
@@ -332,7 +342,7 @@ def test_a_standby_remembers_which_journal_is_ours_as_well(leases: FakeLeases) -
     me.turn()
     leases.state = None
     me.turn()
-    assert me.elector.leading
+    assert leading(me.elector)
     assert me.elector.annotation("remediator.dev/journal-uid") == "u1"
 
 
@@ -341,7 +351,7 @@ def test_stepping_down_is_at_once(leases: FakeLeases) -> None:
     me = Candidate(leases)
     me.turn()
     me.elector.step_down("the journal is led by other")
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me, 0)
     assert me.changes[-1] == (False, "the journal is led by other")
     me.elector.step_down("again")
@@ -362,7 +372,7 @@ def test_annotations_survive_renewals_and_leaders(leases: FakeLeases) -> None:
     me.elector.release()
     next_one = Candidate(leases, "next")
     next_one.turn()
-    assert next_one.elector.leading
+    assert leading(next_one.elector)
     assert next_one.elector.annotation("remediator.dev/journal-uid") == "u1"
 
 
@@ -372,7 +382,7 @@ def test_an_annotation_of_somebody_else_is_no_theft(leases: FakeLeases) -> None:
     me.turn()
     leases.by("me", annotations={"remediator.dev/journal-uid": "new"})
     me.turns(12)
-    assert me.elector.leading
+    assert leading(me.elector)
     assert me.elector.annotation("remediator.dev/journal-uid") == "new"
     assert me.changes == [(True, "holds the lease remediator")]
 
@@ -399,10 +409,10 @@ def test_a_released_lease_is_free_for_the_next() -> None:
     assert next_one.turn() == 0.5
     assert next_one.elector.standby
     me.elector.release()
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me, 0)
     next_one.turn()
-    assert next_one.elector.leading
+    assert leading(next_one.elector)
     assert not next_one.elector.standby
 
 
@@ -450,7 +460,7 @@ def test_a_release_that_fails_is_no_error(leases: FakeLeases, fault: str | int) 
     me.turn()
     leases.faults = [fault]
     me.elector.release()
-    assert not me.elector.leading
+    assert not leading(me.elector)
     assert not may_write(me, 0)
 
 
@@ -474,9 +484,9 @@ def test_the_loop_ends_when_it_is_told_to(leases: FakeLeases) -> None:
     elector.stop()
     thread.join(60)
     assert not thread.is_alive()
-    assert elector.leading
+    assert leading(elector)
     elector.release()
-    assert not elector.leading
+    assert not leading(elector)
 
 
 def test_two_processes_never_lead_at_once(leases: FakeLeases) -> None:
@@ -487,7 +497,7 @@ def test_two_processes_never_lead_at_once(leases: FakeLeases) -> None:
         for candidate in (two,) if stopped else (one, two):
             candidate.turn()
         leases.clock.now += 1 + round_ % 3
-        assert [one.elector.leading, two.elector.leading].count(True) <= 1
+        assert [leading(one.elector), leading(two.elector)].count(True) <= 1
         assert not (may_write(one, 0) and may_write(two, 0))
 
 
@@ -508,7 +518,7 @@ def test_a_lease_that_was_renewed_at_the_last_moment_is_waited_for_anew() -> Non
     while not leases.renewed:
         leases.clock.now += me.turn()
     renewed_at = leases.clock.now
-    while not me.elector.leading:
+    while not leading(me.elector):
         leases.clock.now += me.turn()
     assert leases.clock.now - renewed_at >= DURATION - 2
 
@@ -526,5 +536,5 @@ def test_a_leader_that_does_not_move_leaves_the_lease_to_others() -> None:
         me.turn()
         other.turn()
         leases.clock.now += 1
-    assert other.elector.leading
-    assert not me.elector.leading
+    assert leading(other.elector)
+    assert not leading(me.elector)

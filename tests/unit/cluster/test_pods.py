@@ -35,9 +35,9 @@ def test_everything_that_is_decided_on_is_read() -> None:
         annotations={"example.com/note": "x"},
         controller=OwnerReference("apps/v1", "ReplicaSet", "web-5d4f", "rs-uid"),
         containers=(
-            Container("proxy", "p40c1", TEN + 2, 64 << 20, image="proxy:1", restarts=1),
-            Container("app", "c0ffee", TEN + 3, GI, image="app:1", restarts=2, memory_request=GI // 2),
-            Container("free", "", None, None, image="free:1", restarts=5, waiting="CrashLoopBackOff: back-off 10s"),
+            Container("proxy", "p40c1", TEN + 2, 64 << 20, image="proxy:1"),
+            Container("app", "c0ffee", TEN + 3, GI, image="app:1", memory_request=GI // 2),
+            Container("free", "", None, None, image="free:1", waiting="CrashLoopBackOff: back-off 10s"),
         ),
         created_at=TEN,
         deleted_at=None,
