@@ -11,6 +11,7 @@ from tests.rig.cluster import Cluster
 from tests.rig.console import say
 
 QUICK = (
+    faults.killed,
     faults.stopped,
     faults.unsent,
     faults.unanswered,
@@ -22,7 +23,7 @@ QUICK = (
     faults.unleased,
     faults.rewritten,
 )
-"""Those after which the work goes on within seconds; after a kill the lease has to run out first."""
+"""Those after which the work goes on within seconds, and a kill, after which the lease has to run out first."""
 
 
 def test_a_short_soak_takes_nothing_twice_and_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:

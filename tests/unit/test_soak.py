@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.soak.chronicle import Chronicle, Limits
+from tests.chaos.soak.stage import ACTIONS, KINDS, may_be_missing, planned
 from tests.chaos.soak.watcher import Count
 from tests.rig.audit import AuditEvent
 
@@ -199,9 +200,9 @@ def test_an_epoch_that_falls_and_an_outcome_that_must_not_be(history: History) -
     assert "Deployment/api (uid-b) ended as not-ready: " in history.violations()
 
 
-def pod(name: str, *, ready: bool = True, going: bool = False) -> Json:
+def pod(name: str, *, ready: bool = True, going: bool = False, app: str = "web", **labels: str) -> Json:
     """A pod of the workload."""
-    metadata = {"uid": name, "namespace": "shop", "labels": {"app": "web"}}
+    metadata = {"uid": name, "namespace": "shop", "labels": {"app": app, **labels}}
     conditions = [{"type": "Ready", "status": str(ready)}]
     return {
         "metadata": metadata | ({"deletionTimestamp": "now"} if going else {}),
@@ -211,7 +212,7 @@ def pod(name: str, *, ready: bool = True, going: bool = False) -> Json:
 
 def test_pods_that_are_missing_are_counted_at_every_moment() -> None:
     """Not Ready, on its way out, or gone; one may be, two may not."""
-    count = Count({("shop", "web"): 3})
+    count = Count({("shop", "web"): 3}, {("shop", "web"): 1})
     for name in "abc":
         count.apply("ADDED", pod(name))
     count.worst.clear()
@@ -224,3 +225,41 @@ def test_pods_that_are_missing_are_counted_at_every_moment() -> None:
     count.apply("MODIFIED", pod("b"))
     assert count.worst == {("shop", "web"): 2}
     assert count.violations == ["2 pods of shop/web were missing at once, 1 may be"]
+
+
+def test_of_a_workload_whose_pods_are_replaced_first_none_may_be_missing() -> None:
+    """The old pod is taken before the new one is Ready: a violation; after it, or where pods are evicted: none."""
+    surges, evicts = ("shop", "web"), ("shop", "api")
+    count = Count({surges: 2, evicts: 2}, {surges: 0, evicts: 1})
+    for app in ("web", "api"):
+        for name in "ab":
+            count.apply("ADDED", pod(f"{app}-{name}", app=app))
+    count.worst.clear()
+    count.violations.clear()
+
+    def surge(old: str, new: str) -> None:
+        count.apply("MODIFIED", pod(old, hash="remediator-surge"))
+        count.apply("ADDED", pod(new, ready=False))
+
+    surge("web-a", "web-c")
+    count.apply("MODIFIED", pod("web-c"))
+    count.apply("MODIFIED", pod("web-a", going=True, hash="remediator-surge"))
+    count.apply("DELETED", pod("web-a", going=True, hash="remediator-surge"))
+    count.apply("MODIFIED", pod("api-a", going=True, app="api"))
+    assert (count.worst, count.violations) == ({surges: 0, evicts: 1}, [])
+
+    surge("web-b", "web-d")
+    count.apply("MODIFIED", pod("web-b", going=True, hash="remediator-surge"))
+    count.apply("MODIFIED", pod("web-d"))
+    assert count.violations == ["1 pods of shop/web were missing at once, 0 may be"]
+
+
+@pytest.mark.parametrize("number", [12, 20])
+def test_a_soak_has_every_kind_and_action_and_workloads_of_which_none_may_be_missing(number: int) -> None:
+    """The short one and the long one; a surge is possible for Deployments alone, elsewhere one pod may be missing."""
+    plan = planned(number)
+    assert {action for action, _ in plan} == {*ACTIONS}
+    assert {kind for _, kind in plan} == {*KINDS}
+    spared = [each for each in plan if may_be_missing(*each) == 0]
+    assert len(spared) >= 2
+    assert {*spared} == {("surge", "deployment")}

@@ -65,7 +65,7 @@ def soak(
     progress = Progress(seed, remediations)
     with staged(cluster, folder=folder, number=workloads, limits=limits, say=say) as stage:
         chronicle = Chronicle(home=stage.home, namespaces=stage.namespaces.values(), limits=limits)
-        with Watcher(cluster, Count(stage.wanted)) as watcher:
+        with Watcher(cluster, Count(stage.wanted, stage.allowed)) as watcher:
             run = _Run(stage, chronicle, watcher, progress, tell, leaders)
             for end in run.disturbed(Random(seed), faults, at_most=at_most):
                 end()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,9 @@ class Stage:
     home: str
     namespaces: dict[str, str]
     wanted: dict[Workload, int]
+    """How many pods each has."""
+    allowed: dict[Workload, int]
+    """How many of them may be missing at a time."""
     limits: Limits
     daemons: list[Daemon]
     modes: dict[str, list[Mode]] = field(default_factory=lambda: {"api": [], "prometheus": []})
@@ -113,11 +116,11 @@ def staged(
             ends.callback(cluster.api.delete, "namespaces", None, namespaces[action])
             give_rights(cluster, home)
         say(f"{number} workloads in {', '.join(namespaces.values())}")
-        wanted = _workloads(cluster, list(namespaces.values()), number, ends)
+        wanted, allowed = _workloads(cluster, namespaces, number, ends)
         for namespace in namespaces.values():
             pods = sum(count for (where, _), count in wanted.items() if where == namespace)
             cluster.ready_pods(namespace, pods, deadline=120)
-        stage = Stage(cluster, home, namespaces, wanted, limits, [])
+        stage = Stage(cluster, home, namespaces, wanted, allowed, limits, [])
         api = ends.enter_context(Proxy(cluster.api_url, ca_file=cluster.ca_file))
         prometheus = ends.enter_context(Proxy(cluster.prometheus_url))
         api.fault = lambda request: _first(stage.modes["api"], request)
@@ -142,15 +145,33 @@ def _first(modes: list[Mode], request: Request) -> Fault | None:
     return next((fault for mode in list(modes) if (fault := mode(request)) is not None), None)
 
 
-def _workloads(cluster: Cluster, namespaces: list[str], number: int, ends: ExitStack) -> dict[Workload, int]:
+def planned(number: int) -> list[tuple[str, str]]:
+    """The action and the kind of each of so many workloads."""
+    plan = []
+    for place in range(number):
+        row, column = divmod(place, len(ACTIONS))
+        action = list(ACTIONS)[column]
+        # Two kinds further on for each action, so that few workloads have all kinds among them. Of one kind alone the
+        # pods are replaced first: it has every other workload there.
+        surges = action == "surge" and row % 2 == 0
+        plan.append((action, "deployment" if surges else KINDS[(row + 2 * column) % len(KINDS)]))
+    return plan
+
+
+def may_be_missing(action: str, kind: str) -> int:
+    """How many pods of a workload may be missing at a time: no fault of a soak takes one, so it would be our doing."""
+    return 0 if (action, kind) == ("surge", "deployment") else 1
+
+
+def _workloads(
+    cluster: Cluster, namespaces: Mapping[str, str], number: int, ends: ExitStack
+) -> tuple[dict[Workload, int], dict[Workload, int]]:
+    """Makes them; how many pods each wants, and how many of those may be missing."""
     version = define(cluster, "Game")
     nodes = len(cluster.api.list("nodes"))
-    wanted = {}
-    for place in range(number):
-        row, column = divmod(place, len(namespaces))
-        # Two kinds further on for each action, so that few workloads have all kinds among them.
-        namespace, kind = namespaces[column], KINDS[(row + 2 * column) % len(KINDS)]
-        name = f"{kind}-{place}"
+    wanted, allowed = {}, {}
+    for place, (action, kind) in enumerate(planned(number)):
+        namespace, name = namespaces[action], f"{kind}-{place}"
         notes = workloads.behaviour(memory="20Mi", leak="16Mi", memory_max="250Mi", ready_delay=str(1 + place % 3))
         match kind:
             case "deployment":
@@ -170,4 +191,5 @@ def _workloads(cluster: Cluster, namespaces: list[str], number: int, ends: ExitS
                 game = cluster.api.create(manifest)
                 ends.enter_context(Controller(cluster.api, game, annotations=notes))
         wanted[(namespace, name)] = nodes if kind == "daemonset" else REPLICAS
-    return wanted
+        allowed[(namespace, name)] = may_be_missing(action, kind)
+    return wanted, allowed

@@ -20,10 +20,10 @@ Workload = tuple[str, str]
 
 @dataclass
 class Count:
-    """Pure: the pods that there are, and what is missing; ``allowed`` may be for each workload."""
+    """Pure: the pods of each workload that there are, and what is missing; ``allowed`` is how many may be."""
 
     wanted: Mapping[Workload, int]
-    allowed: int = 1
+    allowed: Mapping[Workload, int]
     pods: dict[str, Json] = field(default_factory=dict)
     worst: dict[Workload, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
@@ -39,8 +39,8 @@ class Count:
             self.pods[pod["metadata"]["uid"]] = pod
         missing = self.missing(workload)
         self.worst[workload] = max(self.worst.get(workload, 0), missing)
-        if missing > self.allowed:
-            words = f"{missing} pods of {'/'.join(workload)} were missing at once, {self.allowed} may be"
+        if missing > self.allowed[workload]:
+            words = f"{missing} pods of {'/'.join(workload)} were missing at once, {self.allowed[workload]} may be"
             if words not in self.violations:
                 self.violations.append(words)
 
