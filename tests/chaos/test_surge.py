@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.chaos import steps
+from tests.chaos.served import WANTED, behind_the_service, served, tried
 from tests.chaos.steps import free_the_lease, in_journal, ledger
 from tests.cluster.conftest import StartDaemon
 from tests.cluster.test_breaker import resume
@@ -62,6 +63,8 @@ FINISHING: dict[str, tuple[Matcher, bool]] = {
     "after the pod was evicted": (steps.taken, True),
     "before the record is settled": (steps.settled, False),
 }
+BEFORE_IT_IS_EVICTED = "before the pod is evicted"
+AFTER_IT_IS_EVICTED = {"after the pod was evicted", "before the record is settled"}
 TAKING_BACK: dict[str, tuple[Matcher, bool]] = {
     "before it is written that it is taken back": (is_undoing, False),
     "after it was written that it is taken back": (is_undoing, True),
@@ -71,8 +74,16 @@ TAKING_BACK: dict[str, tuple[Matcher, bool]] = {
 }
 
 
-def killed_at(start: StartDaemon, policies: Json, api: Proxy, kubeconfig: Path, step: tuple[Matcher, bool]) -> Daemon:
-    """A daemon that was killed at that step of its first surge."""
+def killed_at(
+    start: StartDaemon,
+    policies: Json,
+    api: Proxy,
+    kubeconfig: Path,
+    step: tuple[Matcher, bool],
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Daemon:
+    """A daemon that was killed at that step of its first surge; ``meanwhile`` is what lets it come so far."""
     started: list[Daemon] = []
 
     def kill() -> None:
@@ -81,6 +92,7 @@ def killed_at(start: StartDaemon, policies: Json, api: Proxy, kubeconfig: Path, 
     came = api.once(step[0], Cut(forwarded=step[1], first=kill))
     daemon = start(policies, kubeconfig=kubeconfig)
     started.append(daemon)
+    meanwhile()
     assert came.wait(180), f"the step was never reached:\n{daemon.tail()}"
     daemon.wait()
     return daemon
@@ -97,23 +109,38 @@ def one_over(cluster: Cluster, namespace: str) -> Json:
 def test_after_a_kill_a_surge_is_finished_and_one_pod_is_gone(
     cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path, step: str
 ) -> None:
-    """Whatever was going on: the measured pod goes, one record is settled as replaced, nobody is left outside."""
-    cluster.api.create(workloads.deployment("web", namespace, replicas=2))
-    cluster.ready_pods(namespace, 2)
-    over = one_over(cluster, namespace)
-    daemon = killed_at(start_daemon, policy(namespace), api, kubeconfig, FINISHING[step])
-    free_the_lease(cluster, home)
-    daemon.start()
-    stored: Json = daemon.until(
-        lambda: now if (now := in_journal(cluster, home))["settled"] and not now["in_flight"] else None,
-        what="the record is settled",
-        timeout=180,
-    )
+    """The measured pod goes, and not before the new one is Ready, however long that takes: nobody is ever missing."""
+    successor = served(cluster, namespace, budget="100%")
+    is_ready_by_then = step in {BEFORE_IT_IS_EVICTED, *AFTER_IT_IS_EVICTED}
+    with behind_the_service(cluster, namespace):
+        over = one_over(cluster, namespace)
+        daemon = killed_at(
+            start_daemon,
+            policy(namespace, readyTimeout="10m"),
+            api,
+            kubeconfig,
+            FINISHING[step],
+            meanwhile=successor.turn_ready if is_ready_by_then else lambda: None,
+        )
+        if step == BEFORE_IT_IS_EVICTED:
+            # What the one before has seen does not hold any more.
+            successor.turn_unready()
+        free_the_lease(cluster, home)
+        daemon.start()
+        if step not in AFTER_IT_IS_EVICTED:
+            successor.holds_up(daemon)
+            assert tried(cluster, namespace) == []
+            successor.turn_ready()
+        stored: Json = daemon.until(
+            lambda: now if (now := in_journal(cluster, home))["settled"] and not now["in_flight"] else None,
+            what="the record is settled",
+            timeout=180,
+        )
+        cluster.ready_pods(namespace, WANTED)
     assert [record["outcome"] for record in stored["settled"]] == ["replaced"]
     assert len(stored["acts"]) == 1
     (taken,) = cluster.taken(namespace)
     assert taken.uid == over["metadata"]["uid"]
-    cluster.ready_pods(namespace, 2)
     assert orphans(cluster, namespace) == []
 
 
@@ -162,12 +189,13 @@ def test_a_late_request_of_an_older_leader_is_refused(
     assert waited.total_seconds() < LATE, "that long it would have to wait for the request itself"
     late.release.set()
     assert late.passed.wait(120)
-    cluster.wait(lambda: _patches(cluster, namespace, code=409), 60, "the late request has been refused")
+    cluster.wait(lambda: patches(cluster, namespace, code=409), 60, "the late request has been refused")
     assert orphans(cluster, namespace) == []
     assert cluster.taken(namespace) == []
 
 
-def _patches(cluster: Cluster, namespace: str, *, code: int) -> list[Any]:
+def patches(cluster: Cluster, namespace: str, *, code: int) -> list[Any]:
+    """The PATCHes of pods that were answered so."""
     return [
         event
         for event in cluster.audit()
@@ -178,19 +206,24 @@ def _patches(cluster: Cluster, namespace: str, *, code: int) -> list[Any]:
 def test_a_pod_that_is_out_without_a_journal_is_looked_after(
     cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path
 ) -> None:
-    """The journal is deleted while a pod is out: once that is accepted, the pod's own note is enough to finish."""
-    cluster.api.create(workloads.deployment("web", namespace, replicas=2))
-    cluster.ready_pods(namespace, 2)
-    over = one_over(cluster, namespace)
-    daemon = killed_at(start_daemon, policy(namespace), api, kubeconfig, FINISHING["after the pod was taken out"])
-    cluster.api.delete("configmaps", home, "remediator-journal")
-    free_the_lease(cluster, home)
-    daemon.start()
-    daemon.wait_for("held by the journal")
-    assert [pod["metadata"]["uid"] for pod in orphans(cluster, namespace)] == [over["metadata"]["uid"]]
-    assert resume(cluster, home, "--journal").returncode == 0
-    daemon.wait_for("pod out of its ReplicaSet", uid=over["metadata"]["uid"])
-    assert settled(daemon, "Deployment/web")["outcome"] == "replaced"
+    """The journal is deleted while a pod is out: the pod's own note is enough to finish, and nobody is ever missing."""
+    successor = served(cluster, namespace, budget="100%")
+    with behind_the_service(cluster, namespace):
+        over = one_over(cluster, namespace)
+        step = FINISHING["after the pod was taken out"]
+        daemon = killed_at(start_daemon, policy(namespace, readyTimeout="10m"), api, kubeconfig, step)
+        cluster.api.delete("configmaps", home, "remediator-journal")
+        free_the_lease(cluster, home)
+        daemon.start()
+        daemon.wait_for("held by the journal")
+        assert [pod["metadata"]["uid"] for pod in orphans(cluster, namespace)] == [over["metadata"]["uid"]]
+        assert resume(cluster, home, "--journal").returncode == 0
+        daemon.wait_for("pod out of its ReplicaSet", uid=over["metadata"]["uid"])
+        successor.holds_up(daemon)
+        assert tried(cluster, namespace) == []
+        successor.turn_ready()
+        assert settled(daemon, "Deployment/web")["outcome"] == "replaced"
+        cluster.ready_pods(namespace, WANTED)
     assert orphans(cluster, namespace) == []
     (taken,) = cluster.taken(namespace)
     assert taken.uid == over["metadata"]["uid"]
