@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -56,12 +56,12 @@ def taken(request: Request) -> set[str]:
 
 
 def listed(request: Request) -> set[str]:
-    """The workload whose pods are listed."""
+    """The workload whose pods are listed: its selector's, or the namespace whose pods are all listed."""
     return set() if "watch=1" in request.path else _selected(request)
 
 
 def watched(request: Request) -> set[str]:
-    """The workload whose pods are watched."""
+    """The workload whose pods are watched: its selector's, or the namespace whose pods are all watched."""
     return _selected(request) if "watch=1" in request.path else set()
 
 
@@ -72,7 +72,8 @@ def _written(request: Request) -> Json:
 def _selected(request: Request) -> set[str]:
     if not request.is_("GET", "/pods"):
         return set()
-    selectors = parse_qs(urlsplit(request.path).query).get("labelSelector", ())
+    path, query = urlsplit(request.path).path, urlsplit(request.path).query
+    selectors = parse_qs(query).get("labelSelector") or [path.split("/")[-2]]
     return {selector.removeprefix("app in (").removesuffix(")") for selector in selectors}
 
 
@@ -104,10 +105,19 @@ STEPS_OF_AN_HEIR = {
 class Kills:
     """Kills the daemon, once for each workload, at that step of its remediation; a ``fault`` of a proxy.
 
-    ``kill`` returns when the process has ended. Until then nothing else that it asks arrives.
+    ``kill`` returns when the process has ended. Until then nothing else that it asks arrives. A workload that has no
+    selector is told by its namespace, of which all pods are asked for: ``without_selector`` has one of each at most.
     """
 
-    def __init__(self, step: str, workloads: Iterable[str], kill: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        step: str,
+        workloads: Iterable[str],
+        kill: Callable[[], None],
+        *,
+        without_selector: Mapping[str, str] | None = None,
+    ) -> None:
+        self._without_selector = without_selector or {}
         self._step = {**STEPS, **STEPS_OF_AN_HEIR}[step]
         self._left = set(workloads)
         self._kill = kill
@@ -123,7 +133,8 @@ class Kills:
                 return Cut(forwarded=False)
             self._intended |= intended(request)
             # Before its intent a workload is only looked at.
-            reached = self._step.workloads(request) & self._intended & self._left
+            concerned = {self._without_selector.get(one, one) for one in self._step.workloads(request)}
+            reached = concerned & self._intended & self._left
             if not reached:
                 return None
             self._left.remove(min(reached))
