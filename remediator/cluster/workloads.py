@@ -29,7 +29,6 @@ def parse_workload(ref: WorkloadRef, found: Json) -> Workload:
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
         creation_failure=f"{failed.get('reason', '')}: {failed.get('message', '')}" if failed else "",
         creation_failed_at=parse_time(failed.get("lastTransitionTime")) or 0.0,
-        labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         is_ending="deletionTimestamp" in metadata,
     )

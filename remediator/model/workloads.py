@@ -74,7 +74,6 @@ class Workload:
     creation_failure: str = ""
     creation_failed_at: float = 0.0
     never_more: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     is_ending: bool = False
     pods: tuple[LivePod, ...] = ()

@@ -121,13 +121,12 @@ def test_every_other_controller_is_the_workload(owners: Owners, server: Server, 
 
 
 def test_a_deployment_is_described(owners: Owners) -> None:
-    """Replicas, selector, ``minReadySeconds``, labels and annotations."""
+    """Replicas, selector, ``minReadySeconds`` and annotations."""
     found = owners.describe(DEPLOYMENT)
     assert found is not None
     assert (found.ref, found.wanted, found.min_ready_seconds) == (DEPLOYMENT, 3, 5)
     assert found.selector == LabelSelector.parse("app=web")
     assert (found.rollout, found.creation_failure) == ("", "")
-    assert found.labels == {"team": "shop"}
     assert found.annotations == {"remediator.dev/opt-out": "false"}
     assert (found.pods, found.pods_version) == ((), "")
 

@@ -30,7 +30,7 @@ DEPLOYMENT = WorkloadRef("Deployment", "shop", "web", "dep-uid", "apps/v1")
 def statefulset(spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}, **metadata: Any) -> Json:  # noqa: ANN401
     """A StatefulSet of three that rolls nothing out, as the API server gives it."""
     return {
-        "metadata": {"name": "db", "uid": "sts-uid", "generation": 2, "labels": {"team": "db"}, **metadata},
+        "metadata": {"name": "db", "uid": "sts-uid", "generation": 2, **metadata},
         "spec": {
             "replicas": 3,
             "selector": {"matchLabels": {"app": "db"}},
@@ -108,7 +108,6 @@ def test_a_statefulset_is_described() -> None:
         wanted=3,
         selector=LabelSelector.parse("app=db"),
         min_ready_seconds=7,
-        labels={"team": "db"},
         ordered=True,
         revisions=Revisions("db-1", "db-1"),
     )
@@ -338,7 +337,7 @@ FIELDS = [
     "spec.minReadySeconds",
 ]
 FIELDS += ["status", "status.conditions", "status.updatedReplicas", "status.observedGeneration", "metadata.generation"]
-FIELDS += ["spec", "metadata.labels", "status.desiredNumberScheduled", "status.currentRevision"]
+FIELDS += ["spec", "metadata.annotations", "status.desiredNumberScheduled", "status.currentRevision"]
 
 
 @given(
