@@ -16,18 +16,18 @@ from remediator.cluster.removal import Answer, Taken
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
 from remediator.model.hooks import Hook, OnFailure
 from remediator.model.pods import LivePod
-from remediator.model.remediations import Remediation
+from remediator.model.remediations import Ledger, Remediation
 from remediator.model.surge import is_orphan
 from remediator.model.vocabulary import EVICTION_IN_PROGRESS, Action, Outcome, Reason
 from remediator.model.workloads import Workload
-from remediator.policy import Policy
+from remediator.policy import Policy, PolicyFile
 
 LATE = READ_TIMEOUT + 60.0
 """Seconds after which a request that was sent can't be carried out any more: its time-out, and the API server's own
 limit for a request."""
 TRIES = 3
 _LOOKS = 3
-"""Times that the world is looked at before an attempt, where writing down what was seen takes longer than it is new."""
+"""Times that everything is looked at before an attempt, where that takes so long that it is not new any more."""
 _MAY_BE_INTERCEPTED = frozenset({Answer.OVERLOAD, Answer.FORBIDDEN, Answer.REFUSED})
 _SOMEBODY_ELSE = frozenset({Reason.GONE, Reason.TERMINATING, Reason.REPLACED_SINCE_SAMPLE})
 
@@ -210,11 +210,19 @@ class Taking(Carried):
     def _look_again(self) -> Go | None:
         """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done."""
         for _ in range(_LOOKS):
+            begun, said = self._means.clock(), self._said()
             go = self._looked()
-            if go is None or self._noted(go):
+            if go is None:
+                return None
+            is_new = 0 <= self._means.clock() - begun < FRESH or self._said() == said
+            if self._noted(go) and is_new:
                 return go
-        self._call_off("what is around it changes faster than it can be written down")
+        self._call_off("what has to be known of it changes faster than it can be looked at")
         return None
+
+    def _said(self) -> tuple[PolicyFile, Ledger]:
+        """What the policy file and the journal say of all others: a kill switch, a breaker, what else is in flight."""
+        return self._means.policies(), changes.without(self._means.journal.current(), self._record.id)
 
     def _looked(self) -> Go | None:
         record, policy = self._record, self._means.policies().named(self._record.breach.policy)
@@ -251,13 +259,13 @@ class Taking(Carried):
         return 0 <= self._means.clock() - go.world.read_at < FRESH
 
     def _second_opinion(self, policy: Policy) -> Go | Vetoed:
-        policies = self._means.policies()
+        policies, ledger = self._said()
         return self._means.examination.confirmed(
             self._record.breach,
             policy=policy,
             policies=policies,
             holds=lambda: self._means.holds(policies),
-            ledger=changes.without(self._means.journal.current(), self._record.id),
+            ledger=ledger,
             first=self._first,
         )
 

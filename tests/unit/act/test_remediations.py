@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from remediator.act.examine import FRESH
 from remediator.act.looks import Go, Vetoed
 from remediator.act.remediations import Begun
 from remediator.cluster.removal import Answer, Taken
@@ -350,6 +351,25 @@ def test_a_write_that_takes_long_is_looked_behind(seconds: float, looks: int) ->
     begin(supervisor)
     supervisor.join(60)
     assert world.looks_before[0] == looks
+
+
+@pytest.mark.parametrize("seconds", [0.5, 12.0])
+def test_a_kill_switch_is_seen_by_a_look_that_takes_long(seconds: float) -> None:
+    """The file says `paused` while Prometheus is waited for: a look that is not new any more is no leave to act."""
+
+    def seen() -> Go | Vetoed:
+        if world.policies.safety.paused:
+            return Vetoed((Veto(Reason.PAUSED, "safety.paused is true"),))
+        world.now += seconds
+        world.policies = make.policies(paused=True)
+        return replace(go(), world=replace(go().world, read_at=world.now))
+
+    world, cluster = World(seen, answers=[Taken(Answer.REFUSED, "no")]), Cluster()
+    supervisor = remediations(world, cluster)
+    begin(supervisor)
+    supervisor.join(60)
+    assert len(world.requests) == (1 if seconds < FRESH else 0)
+    assert [one.outcome for one in world.settled] == [Outcome.FAILED if seconds < FRESH else Outcome.CALLED_OFF]
 
 
 # The policy has changed meanwhile
