@@ -263,12 +263,12 @@ class Cycle:
         Pods that have to wait for their turn go to ``queues``, by the UID of their workload, and namespaces that can't
         be read to ``refused``.
         """
-        begun = 0
+        begun, around = 0, self._examination.surroundings()
         for breach, pod in breaches:
             ledger = self._ledger()
             try:
                 answer = self._examination.guarded(
-                    breach, pod=pod, policy=policy, policies=policies, ledger=ledger, holds=holds
+                    breach, pod=pod, policy=policy, policies=policies, ledger=ledger, holds=holds, around=around
                 )
             except (KubernetesRefused, KubernetesOdd) as exc:
                 _leave_namespace(policy, breach.namespace, exc, refused)
@@ -285,6 +285,8 @@ class Cycle:
                 )
             else:
                 begun += 1
+                # Its world is about to change by our own hand.
+                around.forget()
             ref = result.workload if isinstance(result, Vetoed) else result.record.workload
             if ref is not None:
                 queue = queues.setdefault(ref.uid, Queue(ref))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from remediator.act.looks import GONE, Go, Judged, Vetoed, World
+from remediator.act.surroundings import Surroundings, is_fresh
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.neighbours import Neighbourhood
 from remediator.cluster.nodes import Nodes
@@ -36,10 +37,8 @@ BATCH = 100
 """Pods in one question for samples: a longer one makes the server compile a larger expression for each series."""
 ONE_BY_ONE = 20
 """Candidates of a namespace that are read one by one; for more, its pods are listed."""
-FRESH = 2.0
-"""Seconds for which the second look believes the first one about the workload, the node and the budgets, once all that
-may be slow has answered. The pod and its siblings are always read anew."""
 _LOOKS = 3
+"""Times that the second look reads the world, where annotations ask for other samples and those are slow to come."""
 
 
 class Examination:
@@ -84,6 +83,10 @@ class Examination:
                 found[name] = self._judged(policy, pod, series=by_pod.get(name, ()), at=at)
         return found
 
+    def surroundings(self) -> Surroundings:
+        """What is around pods, of which nothing is known yet."""
+        return Surroundings(owners=self._owners, nodes=self._nodes, budgets=self._budgets, clock=self._clock)
+
     def guarded(
         self,
         breach: Breach,
@@ -95,13 +98,16 @@ class Examination:
         holds: Sequence[Hold],
         every_stage: bool = False,
         asked: Asked | None = None,
+        around: Surroundings | None = None,
     ) -> Go | Vetoed:
         """Ask all guards, stage by stage; with ``every_stage`` also those after one that objects.
 
-        ``holds`` are the gates that were found to hold, ``asked`` the samples that are here already.
+        ``holds`` are the gates that were found to hold, ``asked`` the samples that are here already, ``around`` what
+        was read for the pods before this one.
 
         Raises KubernetesError.
         """
+        around = around or self.surroundings()
         owner = self._owners.workload_of(pod)
         for again in (True, False):
             vetoes = self._first_stages(
@@ -109,10 +115,8 @@ class Examination:
             )
             if owner is None or (vetoes and not (every_stage and _may_be_asked_about(vetoes))):
                 return Vetoed(vetoes, owner)
-            read_at = self._clock()
-            workload = self._owners.read(owner)
-            if workload is not None:
-                world = World(workload, self._nodes.read(pod.node), self._budgets.of(pod.namespace), read_at)
+            world = around.of(pod, owner)
+            if world is not None:
                 last = self._last_stages(
                     breach, pod, world, policy=policy, policies=policies, ledger=ledger, asked=asked
                 )
@@ -154,7 +158,7 @@ class Examination:
             found = self._looked_at(
                 breach, policy=policy, policies=policies, ledger=ledger, holds=standing, first=first, asked=asked
             )
-            if isinstance(found, Vetoed) or len(asked) == known or self._is_fresh(found.world):
+            if isinstance(found, Vetoed) or len(asked) == known or is_fresh(found.world.read_at, self._clock()):
                 return self._still_young(found)
             # Its workload's annotations asked for other samples, and the world went on meanwhile.
             first = None
@@ -173,7 +177,7 @@ class Examination:
     ) -> Go | Vetoed:
         """The pod and what is around it as it is now, judged by samples that are here already."""
         world = None
-        if first is not None and self._is_fresh(first.world):
+        if first is not None and is_fresh(first.world.read_at, self._clock()):
             world = replace(first.world, workload=self._owners.with_pods(first.workload))
         pod = next((one for one in world.workload.pods if one.uid == breach.uid), None) if world else None
         if pod is None:
@@ -193,10 +197,6 @@ class Examination:
         if vetoes:
             return Vetoed(vetoes, owner)
         return self._last_stages(verdict, pod, world, policy=policy, policies=policies, ledger=ledger, asked=asked)
-
-    def _is_fresh(self, world: World) -> bool:
-        # A clock that was set back says nothing of how old it is.
-        return 0 <= self._clock() - world.read_at < FRESH
 
     def _still_young(self, found: Go | Vetoed) -> Go | Vetoed:
         if isinstance(found, Vetoed):

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from remediator.act import ledger as changes
 from remediator.act.carried import Carried
-from remediator.act.examine import FRESH
 from remediator.act.intent import baseline
 from remediator.act.looks import Go, Vetoed
 from remediator.act.means import Means
 from remediator.act.surging import Surge
+from remediator.act.surroundings import is_fresh
 from remediator.cluster.api import READ_TIMEOUT
 from remediator.cluster.removal import Answer, Taken
 from remediator.errors import KubernetesError, MeasurementError, PrometheusError
@@ -214,7 +214,7 @@ class Taking(Carried):
             go = self._looked()
             if go is None:
                 return None
-            is_new = 0 <= self._means.clock() - begun < FRESH or self._said() == said
+            is_new = is_fresh(begun, self._means.clock()) or self._said() == said
             if self._noted(go) and is_new:
                 return go
         self._call_off("what has to be known of it changes faster than it can be looked at")
@@ -256,7 +256,7 @@ class Taking(Carried):
         if fresh.pods == record.baseline.pods:
             return True
         self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
-        return 0 <= self._means.clock() - go.world.read_at < FRESH
+        return is_fresh(go.world.read_at, self._means.clock())
 
     def _second_opinion(self, policy: Policy) -> Go | Vetoed:
         policies, ledger = self._said()

@@ -86,7 +86,7 @@ class Act:
     @property
     def counts_from(self) -> float:
         """When its cooldown began, or begins anew: once it is settled."""
-        return self.settled_at or self.at
+        return self.at if self.settled_at is None else self.settled_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,7 @@ class _Draft:
             scope=means.scope,
             clock=means.clock,
         )
+        self._around = self._examination.surroundings()
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -256,6 +257,7 @@ class _Draft:
             ledger=ledger,
             holds=self._holds,
             every_stage=True,
+            around=self._around,
         )
 
     def _asked(self, go: Go, line: Line) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -97,6 +98,10 @@ class World:
         """Each is over, by as much as ``breaches`` says."""
         self.judged_pods.extend(names)
         return {name: Judged(self.pods[name], self.breaches.get(name, breach(pod=name))) for name in names}
+
+    def surroundings(self) -> SimpleNamespace:
+        """As ``Examination.surroundings``."""
+        return SimpleNamespace(forget=lambda: None)
 
     def guarded(self, one: Breach, **_more: object) -> Vetoed:
         """Each is left alone for a reason of its own."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from remediator.act.examine import FRESH
 from remediator.act.looks import Go, Vetoed
 from remediator.act.remediations import Begun
+from remediator.act.surroundings import FRESH
 from remediator.cluster.removal import Answer, Taken
 from remediator.cluster.store import StoredText
 from remediator.errors import JournalMissing, NotLeader

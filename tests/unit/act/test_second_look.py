@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from remediator.act.examine import FRESH, Examination
+from remediator.act.examine import Examination
 from remediator.act.looks import Go, Vetoed
+from remediator.act.surroundings import FRESH
 from remediator.cluster.api import ApiServer, connect
 from remediator.cluster.disruption import DisruptionBudgets
 from remediator.cluster.neighbours import Neighbourhood
@@ -158,6 +159,48 @@ def test_the_first_look_asks_for_each_thing_once(world: World) -> None:
         )
         assert isinstance(found, Go)
         assert world.asked() == expected
+
+
+def test_what_many_pods_have_in_common_is_read_once(world: World) -> None:
+    """Pods that are over and have to stay cost an evaluation one look at their workload, for as long as that is new."""
+    examination, pod = world.examination(), Pods(world.api).read("shop", BREACH.pod)
+    assert pod is not None
+    around = examination.surroundings()
+
+    def asked() -> list[str]:
+        world.asked()
+        found = examination.guarded(
+            BREACH, pod=pod, policy=POLICY, policies=policies(POLICY), ledger=Ledger(), holds=(), around=around
+        )
+        assert isinstance(found, Go)
+        assert world.now - FRESH < found.world.read_at <= world.now
+        return world.asked()
+
+    everything = [OWNER, PODS, NODE, BUDGETS]
+    assert asked() == [REPLICASET, *everything]
+    world.now += FRESH / 2
+    assert asked() == []
+    world.now += FRESH / 2
+    assert asked() == everything
+    around.forget()
+    assert asked() == everything, "after an act of our own"
+    world.now -= 1.0
+    assert asked() == everything, "a clock that was set back says nothing of how old it is"
+
+
+def test_a_world_is_as_old_as_its_oldest_part(world: World) -> None:
+    """The second look believes it for that long."""
+    examination, pod = world.examination(), Pods(world.api).read("shop", BREACH.pod)
+    assert pod is not None
+    around, owner = examination.surroundings(), examination._owners.workload_of(pod)
+    assert owner is not None
+    first = around.of(pod, owner)
+    world.now += FRESH - 0.1
+    world.objects["/api/v1/nodes/node-2"] = world.objects[NODE]
+    elsewhere = around.of(replace(pod, node="node-2"), owner)
+    assert first is not None
+    assert elsewhere is not None
+    assert elsewhere.read_at == first.read_at == NOW
 
 
 @pytest.mark.parametrize("age", [0.0, FRESH - 0.1])

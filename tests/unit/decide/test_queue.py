@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remediator.decide.journal import budget, cooldown, in_flight, per_workload_limit
@@ -90,6 +90,7 @@ def test_what_was_done_before_counts() -> None:
     assert list(turns(1, past=[replace(spent[0], spends=False)], pace=hourly)) == [0]
 
 
+@example(at_a_time=1, pause=30, took=250, every=15, limit=Budget(actions=1, per=60), past=[(250, False, True)])
 @given(
     at_a_time=st.integers(1, 3),
     pause=st.sampled_from([0, 30, 100, 600]),
