@@ -123,7 +123,7 @@ class Lockstep(Mirror):
         self._settle_down(move.daemon, puppet)
 
     def _late_over(self, move: Move, before: State) -> None:
-        self.realm.now += LATE
+        self._thread(move).waited += LATE
         self._late_taken(move, before)
 
     def _settle(self, move: Move, _before: State) -> None:

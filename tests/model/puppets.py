@@ -83,7 +83,8 @@ Request = ReadJournal | WriteJournal | ReadPod | ReadOwner | Look | Evict | Stam
 class Puppet:
     """One thread. ``request`` is what it stands at, None once it is over; ``error`` is what it ended with.
 
-    ``sent`` is whether the eviction that it stands at is on its way, ``late`` whether it waits for late requests.
+    ``sent`` is whether the eviction that it stands at is on its way, ``late`` whether it waits for late requests, and
+    ``waited`` for how many seconds it has done that: in the model one record's time is over, and not that of others.
     """
 
     body: Callable[[], object]
@@ -91,6 +92,7 @@ class Puppet:
     error: BaseException | None = None
     sent: bool = False
     late: bool = False
+    waited: float = 0.0
     _answer: object = None
     _turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     _still: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))

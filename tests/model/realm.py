@@ -42,7 +42,7 @@ _NODE = Node("node-1")
 
 @dataclass
 class Realm:
-    """What the API server holds, and the only clock."""
+    """What the API server holds, and the clock that everybody sees."""
 
     size: Size
     stamps: bool
@@ -237,7 +237,7 @@ class Process:
             "nodes": SimpleNamespace(read=lambda *_: _NODE),
             "voice": SimpleNamespace(step=self._told, settled=lambda _: None),
             "clock": lambda: realm.now,
-            "monotonic": lambda: realm.now,
+            "monotonic": lambda: puppets.current().waited,
             "pause": self._pause,
             "policies": self._policies,
             "sample_interval": 15,

@@ -18,6 +18,9 @@ from tests.rig.errors import ToolError
 # Where servers are on Debian, which is on the PATH of root alone.
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
+PATIENCE = ("--option=Acquire::Retries=5", "--option=DPkg::Lock::Timeout=120")
+"""A mirror that fails once is asked again, and another run of apt is waited for."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -59,9 +62,7 @@ def ensure() -> None:
 
 
 def _apt_get(arguments: list[str]) -> None:
-    # A mirror that fails once is asked again, and another run of apt is waited for.
-    patience = ["--option=Acquire::Retries=5", "--option=DPkg::Lock::Timeout=120"]
-    command = ["apt-get", "--quiet", *patience, *arguments]
+    command = ["apt-get", "--quiet", *arguments, *PATIENCE]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
