@@ -208,66 +208,71 @@ class Taking(Carried):
         self._means.voice.step(self._record, "taken out" if is_out else "taken", words=words)
 
     def _look_again(self) -> Go | None:
-        """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done."""
+        """Judge and guards once more, on fresh samples: where they disagree with the first, nothing is done.
+
+        What the policy file and the journal say, a kill switch, a breaker, what else is in flight, may change while
+        somebody is waited for.
+        """
+        name = self._record.breach.policy
         for _ in range(_LOOKS):
-            begun, said = self._means.clock(), self._said()
-            go = self._looked()
-            if go is None:
+            begun, policies = self._means.clock(), self._means.policies()
+            if (policy := policies.named(name)) is None:
+                self._call_off(f"policy {name} is gone")
                 return None
-            is_new = is_fresh(begun, self._means.clock()) or self._said() == said
-            if self._noted(go) and is_new:
+            self._policy = policy
+            try:
+                others = self._others()
+                found = self._second_opinion(policy, policies, others)
+                is_new = is_fresh(begun, self._means.clock()) or (
+                    (self._means.policies(), self._others()) == (policies, others)
+                )
+            except (PrometheusError, KubernetesError, MeasurementError) as exc:
+                self._call_off(f"the second look failed: {exc}")
+                return None
+            go = self._agreed(found)
+            if go is None or (self._noted(go) and is_new):
                 return go
         self._call_off("what has to be known of it changes faster than it can be looked at")
         return None
 
-    def _said(self) -> tuple[PolicyFile, Ledger]:
-        """What the policy file and the journal say of all others: a kill switch, a breaker, what else is in flight."""
-        return self._means.policies(), changes.without(self._means.journal.current(), self._record.id)
+    def _others(self) -> Ledger:
+        """The journal without this record and what it has spent. Raises JournalError, KubernetesError, NotLeader."""
+        return changes.without(self._means.journal.current(), self._record.id)
 
-    def _looked(self) -> Go | None:
-        record, policy = self._record, self._means.policies().named(self._record.breach.policy)
-        if policy is None:
-            self._call_off(f"policy {record.breach.policy} is gone")
-            return None
-        self._policy = policy
-        try:
-            go = self._second_opinion(policy)
-        except (PrometheusError, KubernetesError, MeasurementError) as exc:
-            self._call_off(f"the second look failed: {exc}")
-            return None
-        if isinstance(go, Vetoed):
-            taken = any(veto.reason in _SOMEBODY_ELSE for veto in go.vetoes) and self._gone()
-            if taken:
-                self._somebody_took_it()
-            else:
-                self._call_off(str(go))
-            return None
-        if words := _withdrawn(record, go):
-            self._call_off(words)
-            return None
-        return go
-
-    def _noted(self, go: Go) -> bool:
-        """Write down which pods there were before; whether what was seen is still as good as new after that."""
-        record = self._record
-        others = changes.without(self._means.journal.current(), record.id)
-        fresh = baseline(go, now=self._means.clock(), beside=others.in_flight_of(record.workload.uid))
-        self._record = replace(record, baseline=fresh)
-        if fresh.pods == record.baseline.pods:
-            return True
-        self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
-        return is_fresh(go.world.read_at, self._means.clock())
-
-    def _second_opinion(self, policy: Policy) -> Go | Vetoed:
-        policies, ledger = self._said()
+    def _second_opinion(self, policy: Policy, policies: PolicyFile, others: Ledger) -> Go | Vetoed:
         return self._means.examination.confirmed(
             self._record.breach,
             policy=policy,
             policies=policies,
             holds=lambda: self._means.holds(policies),
-            ledger=ledger,
+            ledger=others,
             first=self._first,
         )
+
+    def _agreed(self, found: Go | Vetoed) -> Go | None:
+        """The leave to act; None where there is none, and the record is settled."""
+        if isinstance(found, Vetoed):
+            taken = any(veto.reason in _SOMEBODY_ELSE for veto in found.vetoes) and self._gone()
+            if taken:
+                self._somebody_took_it()
+            else:
+                self._call_off(str(found))
+            return None
+        if words := _withdrawn(self._record, found):
+            self._call_off(words)
+            return None
+        return found
+
+    def _noted(self, go: Go) -> bool:
+        """Write down which pods there were before; whether what was seen is still as good as new after that."""
+        record = self._record
+        beside = self._others().in_flight_of(record.workload.uid)
+        fresh = baseline(go, now=self._means.clock(), beside=beside)
+        self._record = replace(record, baseline=fresh)
+        if fresh.pods == record.baseline.pods:
+            return True
+        self._means.journal.update(lambda ledger: changes.changed(ledger, self._record))
+        return is_fresh(go.world.read_at, self._means.clock())
 
     def _call_off(self, why: str, outcome: Outcome = Outcome.CALLED_OFF) -> None:
         """Nothing more is sent. A request that is still under way is waited for before the record is dropped."""

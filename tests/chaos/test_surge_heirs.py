@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.chaos.served import WANTED, behind_the_service, served, tried
+from tests.chaos.served import WANTED, Successor, behind_the_service, served, tried
 from tests.chaos.steps import free_the_lease, in_journal
 from tests.chaos.test_surge import FINISHING, TAKING_BACK, Matcher, is_taking_out, killed_at, one_over, patches
 from tests.cluster.conftest import StartDaemon
@@ -68,6 +68,16 @@ def _epoch(cluster: Cluster, namespace: str, name: str) -> str | None:
     return found
 
 
+def is_replaced_by(successor: Successor, daemon: Daemon, cluster: Cluster, namespace: str) -> None:
+    """The next heir waits for the new pod, and has tried nothing until that is Ready."""
+    daemon.start()
+    successor.holds_up(daemon)
+    assert tried(cluster, namespace) == []
+    successor.turn_ready()
+    assert settled(daemon, "Deployment/web", timeout=180)["outcome"] == "replaced"
+    cluster.ready_pods(namespace, WANTED)
+
+
 def test_a_surge_whose_heirs_are_killed_at_their_stamps_is_finished(
     cluster: Cluster, namespace: str, home: str, start_daemon: StartDaemon, api: Proxy, kubeconfig: Path
 ) -> None:
@@ -78,12 +88,7 @@ def test_a_surge_whose_heirs_are_killed_at_their_stamps_is_finished(
         step = FINISHING["after the pod was taken out"]
         daemon = killed_at(start_daemon, policy(namespace, readyTimeout="10m"), api, kubeconfig, step)
         kill_two_heirs(cluster, namespace, home, daemon, api)
-        daemon.start()
-        successor.holds_up(daemon)
-        assert tried(cluster, namespace) == []
-        successor.turn_ready()
-        assert settled(daemon, "Deployment/web", timeout=180)["outcome"] == "replaced"
-        cluster.ready_pods(namespace, WANTED)
+        is_replaced_by(successor, daemon, cluster, namespace)
     (taken,) = cluster.taken(namespace)
     assert taken.uid == over["metadata"]["uid"]
     assert orphans(cluster, namespace) == []
@@ -124,12 +129,7 @@ def test_the_stamp_of_an_heir_that_was_killed_after_it_holds(
         assert late.passed.wait(120)
         cluster.wait(lambda: patches(cluster, namespace, code=409), 60, "the late request has been refused")
         assert orphans(cluster, namespace) == []
-        daemon.start()
-        successor.holds_up(daemon)
-        assert tried(cluster, namespace) == []
-        successor.turn_ready()
-        assert settled(daemon, "Deployment/web", timeout=180)["outcome"] == "replaced"
-        cluster.ready_pods(namespace, WANTED)
+        is_replaced_by(successor, daemon, cluster, namespace)
     (taken,) = cluster.taken(namespace)
     assert taken.uid == over["metadata"]["uid"]
     assert len(in_journal(cluster, home)["settled"]) == 1

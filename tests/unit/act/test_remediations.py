@@ -15,7 +15,7 @@ from remediator.act.remediations import Begun
 from remediator.act.surroundings import FRESH
 from remediator.cluster.removal import Answer, Taken
 from remediator.cluster.store import StoredText
-from remediator.errors import JournalMissing, NotLeader
+from remediator.errors import JournalMissing, KubernetesUnreachable, NotLeader
 from remediator.model.measures import Veto
 from remediator.model.remediations import Ledger
 from remediator.model.vocabulary import Action, Outcome, Reason
@@ -370,6 +370,29 @@ def test_a_kill_switch_is_seen_by_a_look_that_takes_long(seconds: float) -> None
     supervisor.join(60)
     assert len(world.requests) == (1 if seconds < FRESH else 0)
     assert [one.outcome for one in world.settled] == [Outcome.FAILED if seconds < FRESH else Outcome.CALLED_OFF]
+
+
+def test_a_look_for_which_the_journal_can_not_be_had_is_none() -> None:
+    """What else is in flight is not known then: called off, and not left for the next leader to wonder about."""
+    world, cluster = World(go), Cluster()
+    supervisor = remediations(world, cluster)
+    held, faults = supervisor._means.journal, [KubernetesUnreachable("the API server did not answer")]
+    real = held.current
+
+    def current() -> Ledger:
+        if faults and threading.current_thread() is not threading.main_thread():
+            raise faults.pop()
+        return real()
+
+    held.current = current  # type: ignore[method-assign]
+    begin(supervisor)
+    supervisor.join(60)
+    (settled,) = world.settled
+    assert (settled.outcome, settled.detail) == (
+        Outcome.CALLED_OFF,
+        "the second look failed: the API server did not answer",
+    )
+    assert world.requests == []
 
 
 # The policy has changed meanwhile
